@@ -1,0 +1,5 @@
+/** Benchmarks of the engine, alone and beside its peers. */
+@NullMarked
+package dev.shortcut.benchmarks;
+
+import org.jspecify.annotations.NullMarked;

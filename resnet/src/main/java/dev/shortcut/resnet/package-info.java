@@ -1,0 +1,5 @@
+/** The residual networks as data: depths, blocks and shortcut options. */
+@NullMarked
+package dev.shortcut.resnet;
+
+import org.jspecify.annotations.NullMarked;
