@@ -1,5 +1,8 @@
 /** An inference engine for graphs of layers: passes, memory plan, cost accounting and backends. */
 module dev.shortcut.engine {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires dev.shortcut.bindings;
+
+  exports dev.shortcut.engine;
+  exports dev.shortcut.engine.graph;
 }

@@ -1,4 +1,7 @@
-/** What users of the engine call. */
+/**
+ * What users call: an engine is opened with a model and options, and runs batches from any number
+ * of threads.
+ */
 @NullMarked
 package dev.shortcut.engine;
 
