@@ -1,4 +1,7 @@
-/** Native libraries for the JVM: finding them, opening them, calling them and owning what they give out. */
+/**
+ * Native libraries for the JVM: finding them, opening them, calling them and owning what they give
+ * out.
+ */
 module dev.shortcut.bindings {
   requires static org.jspecify;
 }

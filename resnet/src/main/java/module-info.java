@@ -1,4 +1,6 @@
-/** The residual network family, its weights and pictures, the batch pipeline and the command line. */
+/**
+ * The residual network family, its weights and pictures, the batch pipeline and the command line.
+ */
 module dev.shortcut.resnet {
   requires static org.jspecify;
   requires transitive dev.shortcut.engine;
