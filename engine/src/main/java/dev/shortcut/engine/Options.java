@@ -71,6 +71,16 @@ public record Options(
   }
 
   /**
+   * CPU threads of each slot, at least 1: as many as were asked for, or the slot's share of the
+   * machine's processors.
+   */
+  public int threads() {
+    return threadsPerSlot > 0
+        ? threadsPerSlot
+        : Math.max(1, Runtime.getRuntime().availableProcessors() / slots);
+  }
+
+  /**
    * Whatever is best here, fp32, batches of up to 32, one slot, all processors, no memory limit,
    * float NCHW to logits.
    */

@@ -3,8 +3,8 @@ package dev.shortcut.engine.backend;
 import java.lang.foreign.MemorySegment;
 
 /**
- * One set of buffers in which one batch runs at a time. All its methods are called by one thread,
- * the slot's own.
+ * One set of buffers in which one batch runs at a time. {@link #attach} and {@link #run} are called
+ * by one thread, the slot's own.
  */
 public interface Slot {
   /**
@@ -13,12 +13,23 @@ public interface Slot {
   void attach();
 
   /**
+   * Host memory, native and accessible by every thread, from which batches enter fastest: room for
+   * the largest one in the format that the model was compiled for. Whoever leases the slot fills
+   * it.
+   */
+  MemorySegment inputStaging();
+
+  /** The same for results: room for those of the largest batch, as floats. */
+  MemorySegment outputStaging();
+
+  /**
    * Runs one batch and returns when its results are in {@code output}. Allocates nothing, on the
    * Java heap or elsewhere.
    *
    * @param images a compiled batch size, or less where the backend pads
-   * @param input that many images in the format that the model was compiled for, native memory
-   * @param output room for that many results as floats, native memory
+   * @param input begins with that many images in the format that the model was compiled for; native
+   *     memory accessible by the slot's thread, aligned as its values need
+   * @param output begins with room for that many results as floats; native memory likewise
    */
   void run(int images, MemorySegment input, MemorySegment output);
 }

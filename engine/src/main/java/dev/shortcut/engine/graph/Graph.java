@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -143,7 +144,8 @@ public final class Graph {
       replaced.put(node, result);
       schedule.add(result);
     }
-    return new Graph(name, List.copyOf(schedule), replaced.get(output));
+    return new Graph(
+        name, List.copyOf(schedule), Objects.requireNonNull(replaced.get(output), output.name()));
   }
 
   /** One rewriting rule, applied to every node in the order of the schedule. */
