@@ -3,5 +3,7 @@
  * out.
  */
 module dev.shortcut.bindings {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
+
+  exports dev.shortcut.bindings.library;
 }

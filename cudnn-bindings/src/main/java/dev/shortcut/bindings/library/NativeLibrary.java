@@ -1,0 +1,126 @@
+package dev.shortcut.bindings.library;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.util.List;
+
+/**
+ * An opened shared library and the one way in which its functions are bound. Libraries stay open for the life of the
+ * process, because they may own threads. Immutable and safe for use by any thread.
+ *
+ * <p>A binding is one handle and one typed method, which checks what the function returned:
+ *
+ * <pre>{@code
+ * private final MethodHandle setDevice = cuda.function("cudaSetDevice", CTypes.INT, CTypes.INT);
+ *
+ * void setDevice(int device) {
+ *   int status;
+ *   try {
+ *     status = (int) setDevice.invokeExact(device);
+ *   } catch (Throwable t) {
+ *     throw NativeLibrary.unreachable(t);
+ *   }
+ *   check(status, "cudaSetDevice");
+ * }
+ * }</pre>
+ */
+public final class NativeLibrary {
+  private final String name;
+  private final String location;
+  private final SymbolLookup symbols;
+  private final List<Attempt> attempts;
+
+  NativeLibrary(String name, String location, SymbolLookup symbols, List<Attempt> attempts) {
+    this.name = name;
+    this.location = location;
+    this.symbols = symbols;
+    this.attempts = List.copyOf(attempts);
+  }
+
+  /**
+   * Begins a search. The places are tried in the order in which they are added.
+   *
+   * @param name what people call the library, for messages
+   * @param symbol a function that every version of it has; a file without it is passed over
+   */
+  public static LibrarySearch find(String name, String symbol) {
+    return new LibrarySearch(name, symbol);
+  }
+
+  /** What people call the library. */
+  public String name() {
+    return name;
+  }
+
+  /** The file that was opened, as the loader knows it. */
+  public String location() {
+    return location;
+  }
+
+  /** The places that were tried, in order, the last one being where the library was found. */
+  public List<Attempt> attempts() {
+    return attempts;
+  }
+
+  /** Whether the library, or one that it depends on, has a function of that name. */
+  public boolean has(String function) {
+    return symbols.find(function).isPresent();
+  }
+
+  /**
+   * A handle for a C function that returns something, to be called with {@code invokeExact}. Functions of libraries
+   * that this one depends on are found as well.
+   *
+   * @throws LibraryException if there is no such function, naming the file
+   */
+  public MethodHandle function(String function, MemoryLayout result, MemoryLayout... arguments) {
+    return Loader.link(address(function), FunctionDescriptor.of(result, arguments));
+  }
+
+  /**
+   * A handle for a C function that returns nothing.
+   *
+   * @throws LibraryException if there is no such function, naming the file
+   */
+  public MethodHandle procedure(String function, MemoryLayout... arguments) {
+    return Loader.link(address(function), FunctionDescriptor.ofVoid(arguments));
+  }
+
+  /** A copy of a C string that the library owns; an empty one for a null pointer. */
+  public static String string(MemorySegment pointer) {
+    return Loader.string(pointer);
+  }
+
+  /**
+   * What to throw when the call itself, not the function, threw: an error of the virtual machine as it is, and otherwise
+   * a mistake in the binding.
+   */
+  public static RuntimeException unreachable(Throwable t) {
+    if (t instanceof Error error) {
+      throw error;
+    }
+    if (t instanceof RuntimeException unchecked) {
+      return unchecked;
+    }
+    return new IllegalStateException("a native call threw " + t, t);
+  }
+
+  /** Name and file. */
+  @Override
+  public String toString() {
+    return name + " (" + location + ")";
+  }
+
+  private MemorySegment address(String function) {
+    return symbols
+        .find(function)
+        .orElseThrow(
+            () ->
+                new LibraryException(
+                    "%s has no function %s: its version is not one that this program can use, or it is another library"
+                        .formatted(this, function)));
+  }
+}
