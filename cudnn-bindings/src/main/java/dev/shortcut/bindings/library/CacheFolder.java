@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A folder for files that can be made again. Nothing in it is trusted unless nobody but this user could have put it
- * there.
+ * A folder for files that can be made again. Nothing in it is trusted unless nobody but this user
+ * could have put it there.
  *
  * @param origin where the idea came from, for messages
  * @param path the folder, which need not exist yet
@@ -25,11 +25,14 @@ record CacheFolder(String origin, Path path) {
 
   private static final int STICKY = 01000;
 
-  /** The folders to try, in order: the property, else XDG_CACHE_HOME and then the temporary folder. */
+  /**
+   * The folders to try, in order: the property, else XDG_CACHE_HOME and then the temporary folder.
+   */
   static List<CacheFolder> candidates() {
     String property = System.getProperty(PROPERTY, "");
     if (!property.isBlank()) {
-      return List.of(new CacheFolder("system property " + PROPERTY, Path.of(property).toAbsolutePath()));
+      return List.of(
+          new CacheFolder("system property " + PROPERTY, Path.of(property).toAbsolutePath()));
     }
     List<CacheFolder> folders = new ArrayList<>();
     String xdg = System.getenv("XDG_CACHE_HOME");
@@ -39,7 +42,9 @@ record CacheFolder(String origin, Path path) {
     }
     String temporary = System.getProperty("java.io.tmpdir", "/tmp");
     folders.add(
-        new CacheFolder("the temporary folder", Path.of(temporary).toAbsolutePath().resolve("shortcut-" + userId())));
+        new CacheFolder(
+            "the temporary folder",
+            Path.of(temporary).toAbsolutePath().resolve("shortcut-" + userId())));
     return folders;
   }
 
@@ -83,16 +88,21 @@ record CacheFolder(String origin, Path path) {
     if (owner(folder) != userId()) {
       throw new IOException(folder + " belongs to another user, who could put anything there");
     }
-    Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(folder, LinkOption.NOFOLLOW_LINKS);
+    Set<PosixFilePermission> permissions =
+        Files.getPosixFilePermissions(folder, LinkOption.NOFOLLOW_LINKS);
     if (!permissions.equals(PosixFilePermissions.fromString("rwx------"))) {
       throw new IOException(
           "%s has the permissions %s, but must be rwx------"
               .formatted(folder, PosixFilePermissions.toString(permissions)));
     }
-    // Whoever can rename a parent can put another folder in its place between our check and the loader's opening.
-    for (Path parent = folder.toRealPath().getParent(); parent != null; parent = parent.getParent()) {
+    // Whoever can rename a parent can put another folder in its place between our check and the
+    // loader's opening.
+    for (Path parent = folder.toRealPath().getParent();
+        parent != null;
+        parent = parent.getParent()) {
       int mode = (int) Files.getAttribute(parent, "unix:mode");
-      boolean othersMayWrite = Files.getPosixFilePermissions(parent).contains(PosixFilePermission.OTHERS_WRITE);
+      boolean othersMayWrite =
+          Files.getPosixFilePermissions(parent).contains(PosixFilePermission.OTHERS_WRITE);
       if (othersMayWrite && (mode & STICKY) == 0) {
         throw new IOException(
             "%s lies in %s, where every user may rename it".formatted(folder, parent));
@@ -101,7 +111,8 @@ record CacheFolder(String origin, Path path) {
   }
 
   private static boolean writableByOthers(Path file) throws IOException {
-    Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS);
+    Set<PosixFilePermission> permissions =
+        Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS);
     return permissions.contains(PosixFilePermission.GROUP_WRITE)
         || permissions.contains(PosixFilePermission.OTHERS_WRITE);
   }
@@ -115,7 +126,8 @@ record CacheFolder(String origin, Path path) {
     try {
       return owner(Path.of("/proc/self").toRealPath());
     } catch (IOException | UnsupportedOperationException e) {
-      throw new LibraryException("cannot find out which user this process runs as: /proc/self is unreadable", e);
+      throw new LibraryException(
+          "cannot find out which user this process runs as: /proc/self is unreadable", e);
     }
   }
 }

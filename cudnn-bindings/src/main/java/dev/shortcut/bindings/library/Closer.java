@@ -5,8 +5,9 @@ import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Owns things that must be closed newest first, which an {@link java.lang.foreign.Arena} does not promise. When one
- * close fails the others are closed all the same, and the first failure is thrown with the rest suppressed.
+ * Owns things that must be closed newest first, which an {@link java.lang.foreign.Arena} does not
+ * promise. When one close fails the others are closed all the same, and the first failure is thrown
+ * with the rest suppressed.
  *
  * <p>Not thread-safe. Closing twice does nothing the second time.
  */
@@ -22,12 +23,15 @@ public final class Closer implements AutoCloseable {
     return resource;
   }
 
-  /** Closes everything because {@code cause} is about to be thrown; what fails on the way is suppressed into it. */
+  /**
+   * Closes everything because {@code cause} is about to be thrown; what fails on the way is
+   * suppressed into it.
+   */
   public void closeAfter(Throwable cause) {
     try {
       close();
     } catch (RuntimeException e) {
-      if (e != cause) {
+      if (!e.equals(cause)) {
         cause.addSuppressed(e);
       }
     }

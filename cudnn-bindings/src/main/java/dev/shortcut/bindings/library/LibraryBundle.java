@@ -23,11 +23,13 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Libraries that lie in a jar, for Linux on x86-64. A file {@value #MANIFEST} beside them, as {@code sha256sum} writes
- * it, names them and their hashes. They are unpacked once for each content into a folder of the user's own, and a file
- * that is already there is taken only if its owner and its hash are right.
+ * Libraries that lie in a jar, for Linux on x86-64. A file {@value #MANIFEST} beside them, as
+ * {@code sha256sum} writes it, names them and their hashes. They are unpacked once for each content
+ * into a folder of the user's own, and a file that is already there is taken only if its owner and
+ * its hash are right.
  *
- * @param main the file that is opened; the others are found by the loader because they lie beside it
+ * @param main the file that is opened; the others are found by the loader because they lie beside
+ *     it
  * @param resources how the jar is read
  */
 public record LibraryBundle(String main, Resources resources) {
@@ -35,7 +37,8 @@ public record LibraryBundle(String main, Resources resources) {
   public static final String MANIFEST = "SHA256SUMS";
 
   /** File names are plain: nothing that leads out of the folder. */
-  private static final Pattern LINE = Pattern.compile("([0-9a-f]{64}) [ *]([A-Za-z0-9_][A-Za-z0-9_.+-]*)");
+  private static final Pattern LINE =
+      Pattern.compile("([0-9a-f]{64}) [ *]([A-Za-z0-9_][A-Za-z0-9_.+-]*)");
 
   /** Files of a jar by their names. */
   @FunctionalInterface
@@ -58,7 +61,8 @@ public record LibraryBundle(String main, Resources resources) {
     }
     try (InputStream manifest = resources.open(MANIFEST)) {
       return manifest == null
-          ? Optional.of("the jar with the libraries (classifier linux-x86_64) is not on the class path or module path")
+          ? Optional.of(
+              "the jar with the libraries (classifier linux-x86_64) is not on the class path or module path")
           : Optional.empty();
     } catch (IOException e) {
       return Optional.of("the jar with the libraries cannot be read: " + e.getMessage());
@@ -88,7 +92,8 @@ public record LibraryBundle(String main, Resources resources) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         Matcher matcher = LINE.matcher(line);
         if (!matcher.matches()) {
-          throw new IOException("%s has a line that is no hash and file name: %s".formatted(MANIFEST, line));
+          throw new IOException(
+              "%s has a line that is no hash and file name: %s".formatted(MANIFEST, line));
         }
         hashes.put(matcher.group(2), matcher.group(1));
       }
@@ -96,7 +101,10 @@ public record LibraryBundle(String main, Resources resources) {
     return hashes;
   }
 
-  /** Written under a temporary name and renamed, so that two processes that do this at once both win. */
+  /**
+   * Written under a temporary name and renamed, so that two processes that do this at once both
+   * win.
+   */
   private void unpack(String name, String expected, Path file) throws IOException {
     Path temporary =
         Files.createTempFile(
@@ -113,7 +121,8 @@ public record LibraryBundle(String main, Resources resources) {
       String actual = HexFormat.of().formatHex(digest.digest());
       if (!actual.equals(expected)) {
         throw new IOException(
-            "%s in the jar is damaged: its SHA-256 is %s instead of %s".formatted(name, actual, expected));
+            "%s in the jar is damaged: its SHA-256 is %s instead of %s"
+                .formatted(name, actual, expected));
       }
       try {
         Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);

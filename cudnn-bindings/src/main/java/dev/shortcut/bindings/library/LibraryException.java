@@ -3,8 +3,8 @@ package dev.shortcut.bindings.library;
 import java.util.List;
 
 /**
- * A native library cannot be found, opened or used as expected; the message says what was tried, why it failed and what
- * to do. Unchecked.
+ * A native library cannot be found, opened or used as expected; the message says what was tried,
+ * why it failed and what to do. Unchecked.
  */
 public final class LibraryException extends RuntimeException {
   private static final long serialVersionUID = 1L;

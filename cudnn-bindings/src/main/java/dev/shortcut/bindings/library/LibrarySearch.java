@@ -16,8 +16,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a library is looked for, in order. A file that the user names, by argument, property or environment variable,
- * is the only one that is tried: if it cannot be opened, that is an error and not a reason to take another.
+ * Where a library is looked for, in order. A file that the user names, by argument, property or
+ * environment variable, is the only one that is tried: if it cannot be opened, that is an error and
+ * not a reason to take another.
  *
  * <p>Not thread-safe.
  */
@@ -86,8 +87,8 @@ public final class LibrarySearch {
    * Folders, each tried with every soname.
    *
    * @param how what these folders are, such as {@code CUDA toolkit}
-   * @param patterns absolute paths, whose components may be glob patterns such as {@code cuda*}; matches are tried in
-   *     descending order, so that the newest version comes first
+   * @param patterns absolute paths, whose components may be glob patterns such as {@code cuda*};
+   *     matches are tried in descending order, so that the newest version comes first
    */
   public LibrarySearch folders(String how, String... patterns) {
     places.add(new Place.Folders(how, List.of(patterns)));
@@ -97,7 +98,8 @@ public final class LibrarySearch {
   /**
    * Folders inside Python packages, where pip puts libraries.
    *
-   * @param folder the path inside a {@code site-packages} folder, such as {@code nvidia/cudnn/lib}; may be a pattern
+   * @param folder the path inside a {@code site-packages} folder, such as {@code nvidia/cudnn/lib};
+   *     may be a pattern
    */
   public LibrarySearch wheels(String folder) {
     List<String> roots = new ArrayList<>();
@@ -119,7 +121,8 @@ public final class LibrarySearch {
   /**
    * Opens the first library that is found.
    *
-   * @throws LibraryException if there is none; it lists every place tried with the loader's own reason
+   * @throws LibraryException if there is none; it lists every place tried with the loader's own
+   *     reason
    */
   public NativeLibrary load() {
     attempts.clear();
@@ -218,7 +221,8 @@ public final class LibrarySearch {
     }
     Optional<MemorySegment> address = opened.lookup().find(symbol);
     if (address.isEmpty()) {
-      attempts.add(new Attempt(how, file, "it has no function " + symbol + ", so it is not " + name));
+      attempts.add(
+          new Attempt(how, file, "it has no function " + symbol + ", so it is not " + name));
       return null;
     }
     String location = Loader.fileOf(address.get()).map(Path::toString).orElse(file);
@@ -233,13 +237,17 @@ public final class LibrarySearch {
       text.append("\n  ").append(number++).append(". ").append(attempt);
     }
     if (!Loader.isGlibc()) {
-      text.append("\nThis Java runs on a C library other than glibc (musl, as in Alpine), which ready-made libraries")
+      text.append(
+              "\nThis Java runs on a C library other than glibc (musl, as in Alpine), which ready-made libraries")
           .append(" do not support: use a distribution with glibc.");
     }
     return new LibraryException(text.toString(), attempts);
   }
 
-  /** The folders that an absolute pattern matches, each component expanded in turn, in descending order of name. */
+  /**
+   * The folders that an absolute pattern matches, each component expanded in turn, in descending
+   * order of name.
+   */
   private static List<Path> matching(String pattern) {
     List<Path> found = List.of(Path.of("/"));
     for (Path component : Path.of(pattern)) {

@@ -50,7 +50,9 @@ final class Loader {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment info = frame.allocate(DL_INFO_BYTES, ValueLayout.ADDRESS.byteAlignment());
       int found = (int) dladdr.get().invokeExact(address, info);
-      return found == 0 ? Optional.empty() : Optional.of(Path.of(string(info.get(ValueLayout.ADDRESS, 0))));
+      return found == 0
+          ? Optional.empty()
+          : Optional.of(Path.of(string(info.get(ValueLayout.ADDRESS, 0))));
     } catch (Throwable t) {
       throw NativeLibrary.unreachable(t);
     }
@@ -58,7 +60,9 @@ final class Loader {
 
   /** A C string that the library owns; an empty one for a null pointer. */
   static String string(MemorySegment pointer) {
-    return pointer.equals(MemorySegment.NULL) ? "" : pointer.reinterpret(LONGEST_STRING).getString(0);
+    return pointer.equals(MemorySegment.NULL)
+        ? ""
+        : pointer.reinterpret(LONGEST_STRING).getString(0);
   }
 
   /** Whether the C library is another one than glibc: musl has no such function. */
@@ -77,7 +81,8 @@ final class Loader {
   }
 
   /**
-   * What to do about a reason that the loader gave, as a sentence to append; empty where nothing is known.
+   * What to do about a reason that the loader gave, as a sentence to append; empty where nothing is
+   * known.
    *
    * @param dlerror the loader's own words
    * @param file the file or soname that was opened
@@ -93,7 +98,9 @@ final class Loader {
       return "; this system's C library is older than the library needs (the bundled one needs glibc 2.34, of 2021):"
           + " use a newer distribution, or name a library that was built for this one";
     }
-    if (text.contains("error relocating") || text.contains("ld-linux-x86-64.so.2") || text.contains("symbol not found")) {
+    if (text.contains("error relocating")
+        || text.contains("ld-linux-x86-64.so.2")
+        || text.contains("symbol not found")) {
       return "; this looks like musl libc (Alpine), and the library needs glibc: use a distribution with glibc, or name"
           + " a library that was built for musl";
     }
@@ -103,10 +110,12 @@ final class Loader {
     int missing = text.indexOf(": cannot open shared object file");
     if (missing > 0 && !dlerror.substring(0, missing).equals(file)) {
       return "; the file itself is there, but %s, which it needs, is not: install it, or put its folder into"
-          .formatted(dlerror.substring(0, missing))
+              .formatted(dlerror.substring(0, missing))
           + " LD_LIBRARY_PATH";
     }
-    if (text.contains("wrong elf class") || text.contains("invalid elf header") || text.contains("file too short")) {
+    if (text.contains("wrong elf class")
+        || text.contains("invalid elf header")
+        || text.contains("file too short")) {
       return "; this is no shared library for this machine, or a damaged one";
     }
     return "";
@@ -154,6 +163,9 @@ final class Loader {
   }
 
   private static Optional<MethodHandle> function(String name, FunctionDescriptor descriptor) {
-    return Linker.nativeLinker().defaultLookup().find(name).map(address -> link(address, descriptor));
+    return Linker.nativeLinker()
+        .defaultLookup()
+        .find(name)
+        .map(address -> link(address, descriptor));
   }
 }

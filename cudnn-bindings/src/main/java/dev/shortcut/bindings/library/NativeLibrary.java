@@ -8,8 +8,9 @@ import java.lang.invoke.MethodHandle;
 import java.util.List;
 
 /**
- * An opened shared library and the one way in which its functions are bound. Libraries stay open for the life of the
- * process, because they may own threads. Immutable and safe for use by any thread.
+ * An opened shared library and the one way in which its functions are bound. Libraries stay open
+ * for the life of the process, because they may own threads. Immutable and safe for use by any
+ * thread.
  *
  * <p>A binding is one handle and one typed method, which checks what the function returned:
  *
@@ -71,8 +72,8 @@ public final class NativeLibrary {
   }
 
   /**
-   * A handle for a C function that returns something, to be called with {@code invokeExact}. Functions of libraries
-   * that this one depends on are found as well.
+   * A handle for a C function that returns something, to be called with {@code invokeExact}.
+   * Functions of libraries that this one depends on are found as well.
    *
    * @throws LibraryException if there is no such function, naming the file
    */
@@ -95,8 +96,8 @@ public final class NativeLibrary {
   }
 
   /**
-   * What to throw when the call itself, not the function, threw: an error of the virtual machine as it is, and otherwise
-   * a mistake in the binding.
+   * What to throw when the call itself, not the function, threw: an error of the virtual machine as
+   * it is, and otherwise a mistake in the binding.
    */
   public static RuntimeException unreachable(Throwable t) {
     if (t instanceof Error error) {
@@ -117,10 +118,9 @@ public final class NativeLibrary {
   private MemorySegment address(String function) {
     return symbols
         .find(function)
-        .orElseThrow(
-            () ->
-                new LibraryException(
-                    "%s has no function %s: its version is not one that this program can use, or it is another library"
-                        .formatted(this, function)));
+        .orElseThrow(() ->
+            new LibraryException(
+                "%s has no function %s: its version is not one that this program can use, or it is another library"
+                    .formatted(this, function)));
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Finding and opening shared libraries, calling their functions and owning what they give out.
  *
- * <p>A library is searched for in a numbered order that can be read off the code, and an error lists every place that
- * was tried with the loader's own reason:
+ * <p>A library is searched for in a numbered order that can be read off the code, and an error
+ * lists every place that was tried with the loader's own reason:
  *
  * <pre>{@code
  * NativeLibrary cudnn =

@@ -24,25 +24,29 @@ class LibrarySearchTest {
 
   @Test
   void theSystemsLoaderFindsALibraryAndItsFunctionsCanBeCalled() throws Throwable {
-    NativeLibrary maths = NativeLibrary.find("maths", "floor").sonames("libnosuch.so.9", MATHS).load();
+    NativeLibrary maths =
+        NativeLibrary.find("maths", "floor").sonames("libnosuch.so.9", MATHS).load();
     MethodHandle floor = maths.function("floor", CTypes.DOUBLE, CTypes.DOUBLE);
     assertEquals(3.0, (double) floor.invokeExact(3.7));
-    assertTrue(maths.location().startsWith("/") && maths.location().contains("libm"), maths.location());
-    assertEquals(
-        List.of(false, true), maths.attempts().stream().map(Attempt::succeeded).toList());
+    assertTrue(
+        maths.location().startsWith("/") && maths.location().contains("libm"), maths.location());
+    assertEquals(List.of(false, true), maths.attempts().stream().map(Attempt::succeeded).toList());
   }
 
   @Test
   void aMissingFunctionIsReportedWithTheFile() {
     NativeLibrary maths = NativeLibrary.find("maths", "floor").sonames(MATHS).load();
     assertFalse(maths.has("noSuchFunction"));
-    var e = assertThrows(LibraryException.class, () -> maths.function("noSuchFunction", CTypes.INT));
+    var e =
+        assertThrows(LibraryException.class, () -> maths.function("noSuchFunction", CTypes.INT));
     assertContains(e, "noSuchFunction", maths.location(), "version");
   }
 
   @Test
   void aFailedSearchListsEveryPlaceInOrderWithTheLoadersReason() throws IOException {
-    Path text = Files.writeString(folder.resolve("libtext.so.1"), "This is text and no library. ".repeat(100));
+    Path text =
+        Files.writeString(
+            folder.resolve("libtext.so.1"), "This is text and no library. ".repeat(100));
     var search =
         NativeLibrary.find("Nothing", "nothing")
             .property("no.such.property")
@@ -76,7 +80,10 @@ class LibrarySearchTest {
   @Test
   void aLibraryWithoutTheExpectedFunctionIsPassedOver() {
     var search = NativeLibrary.find("cuDNN", "cudnnGetVersion").sonames(MATHS);
-    assertContains(assertThrows(LibraryException.class, search::load), "no function cudnnGetVersion", "not cuDNN");
+    assertContains(
+        assertThrows(LibraryException.class, search::load),
+        "no function cudnnGetVersion",
+        "not cuDNN");
   }
 
   @Test
@@ -84,7 +91,10 @@ class LibrarySearchTest {
     for (String version : List.of("12.1", "12.8", "13.0")) {
       Files.createDirectories(folder.resolve("cuda-" + version + "/lib64"));
     }
-    var search = NativeLibrary.find("x", "x").folders("toolkit", folder + "/cuda-12*/lib64").sonames("libx.so");
+    var search =
+        NativeLibrary.find("x", "x")
+            .folders("toolkit", folder + "/cuda-12*/lib64")
+            .sonames("libx.so");
     var tried = assertThrows(LibraryException.class, search::load).attempts();
     assertEquals(
         List.of(
@@ -98,9 +108,14 @@ class LibrarySearchTest {
   @Tag("native")
   void aLibraryWhoseDependencyIsMissingNamesTheDependency() throws Exception {
     compile("libinner.so", "int inner(void) { return 7; }");
-    compile("libouter.so", "int inner(void); int outer(void) { return inner(); }", "-L" + folder, "-linner");
+    compile(
+        "libouter.so",
+        "int inner(void); int outer(void) { return inner(); }",
+        "-L" + folder,
+        "-linner");
     Files.delete(folder.resolve("libinner.so"));
-    var search = NativeLibrary.find("outer", "outer").file("argument", folder.resolve("libouter.so"));
+    var search =
+        NativeLibrary.find("outer", "outer").file("argument", folder.resolve("libouter.so"));
     assertContains(
         assertThrows(LibraryException.class, search::load),
         "libinner.so: cannot open shared object file",
@@ -110,18 +125,28 @@ class LibrarySearchTest {
   @Test
   void knownReasonsComeWithARemedy() {
     assertTrue(
-        Loader.remedy("/x/libdnnl.so.3: failed to map segment from shared object", "/x/libdnnl.so.3")
+        Loader.remedy(
+                "/x/libdnnl.so.3: failed to map segment from shared object", "/x/libdnnl.so.3")
             .contains("noexec"));
     assertTrue(
-        Loader.remedy("/lib/libc.so.6: version `GLIBC_2.34' not found (required by /x/libdnnl.so.3)", "/x/libdnnl.so.3")
+        Loader.remedy(
+                "/lib/libc.so.6: version `GLIBC_2.34' not found (required by /x/libdnnl.so.3)",
+                "/x/libdnnl.so.3")
             .contains("newer distribution"));
     assertTrue(
-        Loader.remedy("Error relocating /x/libdnnl.so.3: __printf_chk: symbol not found", "/x/libdnnl.so.3")
+        Loader.remedy(
+                "Error relocating /x/libdnnl.so.3: __printf_chk: symbol not found",
+                "/x/libdnnl.so.3")
             .contains("musl"));
     assertTrue(
-        Loader.remedy("libstdc++.so.6: cannot open shared object file: No such file or directory", "/x/libdnnl.so.3")
+        Loader.remedy(
+                "libstdc++.so.6: cannot open shared object file: No such file or directory",
+                "/x/libdnnl.so.3")
             .contains("libstdc++6"));
-    assertEquals("", Loader.remedy("libx.so: cannot open shared object file: No such file or directory", "libx.so"));
+    assertEquals(
+        "",
+        Loader.remedy(
+            "libx.so: cannot open shared object file: No such file or directory", "libx.so"));
   }
 
   @Test
@@ -130,7 +155,8 @@ class LibrarySearchTest {
     String flag = module.isNamed() ? module.getName() : "ALL-UNNAMED";
     assertTrue(Loader.nativeAccessDenied().contains("--enable-native-access=" + flag));
 
-    // The child runs on the class path, where the flag is another one; the location of both sets of classes is known.
+    // The child runs on the class path, where the flag is another one; the location of both sets of
+    // classes is known.
     String classPath = location(NativeLibrary.class) + ":" + location(LibrarySearchTest.class);
     Process child =
         new ProcessBuilder(
@@ -157,9 +183,12 @@ class LibrarySearchTest {
     }
   }
 
-  private void compile(String file, String source, String... more) throws IOException, InterruptedException {
+  private void compile(String file, String source, String... more)
+      throws IOException, InterruptedException {
     Path c = Files.writeString(folder.resolve(file + ".c"), source);
-    var command = new java.util.ArrayList<>(List.of("cc", "-shared", "-fPIC", "-o", folder.resolve(file).toString()));
+    var command =
+        new java.util.ArrayList<>(
+            List.of("cc", "-shared", "-fPIC", "-o", folder.resolve(file).toString()));
     command.add(c.toString());
     command.addAll(List.of(more));
     Process cc;
