@@ -3,5 +3,9 @@
  */
 module dev.shortcut.resnet {
   requires static org.jspecify;
+  requires com.fasterxml.jackson.core;
   requires transitive dev.shortcut.engine;
+  requires org.apache.commons.compress;
+
+  exports dev.shortcut.resnet.weights;
 }
