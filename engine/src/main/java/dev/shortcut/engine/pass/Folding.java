@@ -132,7 +132,8 @@ public final class Folding {
     return values;
   }
 
-  private static void read(Node node, Parameter parameter, Weights weights, MemorySegment target) {
+  /** Writes one tensor of {@code node} to {@code target} as floats, its extents checked. */
+  public static void read(Node node, Parameter parameter, Weights weights, MemorySegment target) {
     if (!parameter.dims().equals(dims(parameter, weights))) {
       throw new ModelException(
           "%s: %s is %s, but %s (%s) needs %s"

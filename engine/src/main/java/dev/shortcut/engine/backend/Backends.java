@@ -1,0 +1,98 @@
+package dev.shortcut.engine.backend;
+
+import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.Options;
+import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.backend.reference.ReferenceBackend;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/** The registry of ways to run a graph, and choosing among them. */
+public final class Backends {
+  /** In order of preference. What is not automatic runs only where it is asked for by name. */
+  private static final List<Candidate> CANDIDATES =
+      List.of(
+          new Candidate(BackendChoice.CUDA, true, Backends::notInThisVersion),
+          new Candidate(BackendChoice.JCUDA, false, Backends::notInThisVersion),
+          new Candidate(BackendChoice.REFERENCE, false, _ -> new ReferenceBackend()));
+
+  private Backends() {}
+
+  /**
+   * A way to run a graph that is not opened yet.
+   *
+   * @param choice its name in the options
+   * @param automatic whether {@link BackendChoice#AUTO} may take it
+   * @param opener opens it, or says in a {@link DeviceUnavailableException} why it cannot run here
+   */
+  private record Candidate(BackendChoice choice, boolean automatic, Opener opener) {
+    Backend open(Options options) {
+      Backend backend = opener.open(options);
+      Optional<String> reason = backend.unsupported(options.precision());
+      if (reason.isPresent()) {
+        backend.close();
+        throw new DeviceUnavailableException(
+            "%s cannot compute in %s: %s".formatted(choice, options.precision(), reason.get()));
+      }
+      return backend;
+    }
+  }
+
+  private interface Opener {
+    Backend open(Options options);
+  }
+
+  /**
+   * An open backend and how it was come by.
+   *
+   * @param backend the caller's to close
+   * @param choice which one it is and why, in one line, for people
+   */
+  public record Chosen(Backend backend, String choice) {}
+
+  /**
+   * Opens the backend that the options ask for.
+   *
+   * @throws DeviceUnavailableException if it, or with {@link BackendChoice#AUTO} everything that
+   *     may be taken, cannot run here; nothing is fallen back to that was not asked for
+   */
+  public static Chosen open(Options options) {
+    BackendChoice wanted = options.backend();
+    if (wanted != BackendChoice.AUTO) {
+      Candidate candidate =
+          CANDIDATES.stream().filter(c -> c.choice == wanted).findFirst().orElseThrow();
+      return new Chosen(candidate.open(options), wanted + ": as asked for");
+    }
+    List<DeviceUnavailableException> refusals = new ArrayList<>();
+    for (Candidate candidate : CANDIDATES) {
+      if (candidate.automatic) {
+        try {
+          return new Chosen(candidate.open(options), candidate.choice + ": " + because(refusals));
+        } catch (DeviceUnavailableException e) {
+          refusals.add(e);
+        }
+      }
+    }
+    var failure =
+        new DeviceUnavailableException(
+            "no backend can run here: %s. The plain-Java one always can, slowly: choose it with the backend %s"
+                .formatted(reasons(refusals), BackendChoice.REFERENCE));
+    refusals.forEach(failure::addSuppressed);
+    throw failure;
+  }
+
+  private static String because(List<DeviceUnavailableException> refusals) {
+    return refusals.isEmpty() ? "the first choice" : reasons(refusals);
+  }
+
+  private static String reasons(List<DeviceUnavailableException> refusals) {
+    return refusals.stream().map(Throwable::getMessage).collect(Collectors.joining("; "));
+  }
+
+  private static Backend notInThisVersion(Options options) {
+    throw new DeviceUnavailableException(
+        "%s: no CUDA backend in this version".formatted(BackendChoice.CUDA));
+  }
+}
