@@ -2,10 +2,11 @@
  * The residual network family, its weights and pictures, the batch pipeline and the command line.
  */
 module dev.shortcut.resnet {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires com.fasterxml.jackson.core;
   requires transitive dev.shortcut.engine;
   requires org.apache.commons.compress;
 
+  exports dev.shortcut.resnet;
   exports dev.shortcut.resnet.weights;
 }
