@@ -4,9 +4,11 @@
 module dev.shortcut.resnet {
   requires static transitive org.jspecify;
   requires com.fasterxml.jackson.core;
+  requires com.fasterxml.jackson.dataformat.csv;
   requires transitive dev.shortcut.engine;
   requires org.apache.commons.compress;
 
   exports dev.shortcut.resnet;
+  exports dev.shortcut.resnet.batch;
   exports dev.shortcut.resnet.weights;
 }
