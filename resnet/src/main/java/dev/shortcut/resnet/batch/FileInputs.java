@@ -200,13 +200,10 @@ record FileInputs(String description, List<Iterable<FileInputs.Found>> walks) im
         }
         levels.push(sorted(folder).iterator());
         ancestors.push(real);
-      } catch (IOException | DirectoryIteratorException e) {
-        IOException cause =
-            e instanceof DirectoryIteratorException wrapped ? wrapped.getCause() : (IOException) e;
+      } catch (IOException e) {
         next =
             Optional.of(
-                Found.missing(
-                    folder.toString(), "the folder cannot be read: " + Reasons.of(cause)));
+                Found.missing(folder.toString(), "the folder cannot be read: " + Reasons.of(e)));
       }
     }
 
@@ -218,6 +215,8 @@ record FileInputs(String description, List<Iterable<FileInputs.Found>> walks) im
             entries.add(entry);
           }
         }
+      } catch (DirectoryIteratorException e) {
+        throw e.getCause();
       }
       entries.sort(Comparator.comparing(entry -> entry.getFileName().toString()));
       return entries;

@@ -74,9 +74,11 @@ public final class Job {
   private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
   private volatile boolean cancelled;
   private volatile boolean finished;
-  private volatile long rows;
-  private volatile long failed;
-  private volatile Duration elapsed = Duration.ZERO;
+
+  // The writer's; others read them once the latch is open.
+  private long rows;
+  private long failed;
+  private Duration elapsed = Duration.ZERO;
 
   private Job(Plan plan, Inputs inputs, RowSink sink, Progress.Listener listener) {
     this.plan = plan;

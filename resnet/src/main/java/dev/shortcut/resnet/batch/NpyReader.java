@@ -26,6 +26,7 @@ public final class NpyReader implements AutoCloseable {
   private static final int LONGEST_HEADER = 10_000;
 
   private static final int MOST_DIMS = 32;
+  private static final int LARGEST_READ = 1 << 18;
   private static final byte[] MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
   private static final Pattern DESCR = Pattern.compile("'descr'\\s*:\\s*('[^']{1,16}'|\\[)");
   private static final Pattern ORDER = Pattern.compile("'fortran_order'\\s*:\\s*(True|False)\\b");
@@ -146,11 +147,12 @@ public final class NpyReader implements AutoCloseable {
     long bytes = Math.multiplyExact(rows, rowBytes());
     long position = dataOffset + firstRow * rowBytes();
     try {
-      long done = 0;
-      while (done < bytes) {
-        // A ByteBuffer over a segment ends at 2 GiB.
-        ByteBuffer piece = target.asSlice(done, Math.min(bytes - done, 1 << 30)).asByteBuffer();
-        done += readFully(piece, position + done);
+      // A segment over floats on the heap has no view as bytes that a channel could fill.
+      var buffer = ByteBuffer.allocate((int) Math.min(bytes, LARGEST_READ));
+      for (long done = 0; done < bytes; done += buffer.limit()) {
+        buffer.clear().limit((int) Math.min(bytes - done, buffer.capacity()));
+        readFully(buffer, position + done);
+        target.asSlice(done, buffer.limit()).copyFrom(MemorySegment.ofBuffer(buffer.flip()));
       }
     } catch (IOException e) {
       throw new InputException("%s cannot be read: %s".formatted(file, Reasons.of(e)), e);
@@ -193,7 +195,7 @@ public final class NpyReader implements AutoCloseable {
     try {
       long elements = dims.stream().reduce(1L, Math::multiplyExact);
       expected = Math.addExact(dataOffset, Math.multiplyExact(elements, (long) type.bytes()));
-    } catch (ArithmeticException e) {
+    } catch (ArithmeticException _) {
       throw bad("its shape %s has more bytes than can be counted".formatted(dims));
     }
     if (channel.size() != expected) {
@@ -215,14 +217,13 @@ public final class NpyReader implements AutoCloseable {
     ByteBuffer buffer = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
     try {
       readFully(buffer, position);
-    } catch (EOFException e) {
+    } catch (EOFException _) {
       throw bad("it ends within its header");
     }
     return buffer.flip();
   }
 
-  private int readFully(ByteBuffer buffer, long position) throws IOException {
-    int total = buffer.remaining();
+  private void readFully(ByteBuffer buffer, long position) throws IOException {
     long from = position;
     while (buffer.hasRemaining()) {
       int read = channel.read(buffer, from);
@@ -231,7 +232,6 @@ public final class NpyReader implements AutoCloseable {
       }
       from += read;
     }
-    return total;
   }
 
   private InputException bad(String reason) {

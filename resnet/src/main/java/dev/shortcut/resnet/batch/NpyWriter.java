@@ -19,6 +19,8 @@ public final class NpyWriter implements AutoCloseable {
   /** NumPy aligns data to 64 bytes; two lines of that leave room for any shape. */
   static final int HEADER_BYTES = 128;
 
+  private static final int LARGEST_WRITE = 1 << 18;
+
   private final PartFile part;
   private final NpyType type;
   private final List<Long> rowDims;
@@ -76,10 +78,12 @@ public final class NpyWriter implements AutoCloseable {
       throw new IllegalArgumentException(
           "%d bytes are no whole number of rows of %d".formatted(values.byteSize(), rowBytes));
     }
-    for (long done = 0; done < values.byteSize(); ) {
-      long bytes = Math.min(values.byteSize() - done, 1 << 30);
-      part.append(values.asSlice(done, bytes).asByteBuffer());
-      done += bytes;
+    // A segment over floats on the heap has no view as bytes that a channel could take.
+    var buffer = ByteBuffer.allocate((int) Math.min(values.byteSize(), LARGEST_WRITE));
+    for (long done = 0; done < values.byteSize(); done += buffer.limit()) {
+      buffer.clear().limit((int) Math.min(values.byteSize() - done, buffer.capacity()));
+      MemorySegment.ofBuffer(buffer).copyFrom(values.asSlice(done, buffer.limit()));
+      part.append(buffer);
     }
     rows += values.byteSize() / rowBytes;
   }

@@ -59,7 +59,7 @@ final class PartFile implements AutoCloseable {
       }
       channel.position(channel.size());
       return new PartFile(file, path, channel);
-    } catch (OverlappingFileLockException e) {
+    } catch (OverlappingFileLockException _) {
       closeQuietly(channel);
       throw busy(path);
     } catch (IOException e) {

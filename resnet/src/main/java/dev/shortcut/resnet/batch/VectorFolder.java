@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -122,24 +123,26 @@ final class VectorFolder implements RowSink {
   private static boolean isWritten(Path folder, RowKind.Values values, long vector)
       throws IOException {
     Path file = partFile(folder, vector / ROWS_PER_PART);
-    if (Files.exists(file)) {
-      return true;
-    }
+    Path present = Files.exists(file) ? file : PartFile.path(file);
     long end =
         NpyWriter.HEADER_BYTES + (vector % ROWS_PER_PART + 1) * values.size() * (long) Float.BYTES;
-    return Files.exists(PartFile.path(file)) && Files.size(PartFile.path(file)) >= end;
+    return Files.exists(present) && Files.size(present) >= end;
   }
 
-  /** Opens the part that the last vector lies in, unless that one is whole and has its name. */
-  private void resumePart() {
+  /** Opens the part that the last vector lies in, unless it is full and has its name. */
+  private void resumePart() throws IOException {
     if (vectors == 0) {
       return;
     }
     Path file = partFile(folder, (vectors - 1) / ROWS_PER_PART);
-    if (!Files.exists(PartFile.path(file))) {
-      return;
-    }
     long rowsInPart = (vectors - 1) % ROWS_PER_PART + 1;
+    if (Files.exists(file)) {
+      if (rowsInPart == ROWS_PER_PART) {
+        return;
+      }
+      // The last part was named, and then the lines were torn.
+      Files.move(file, PartFile.path(file), StandardCopyOption.REPLACE_EXISTING);
+    }
     part = NpyWriter.resume(file, NpyType.FLOAT32, List.of((long) values.size()), rowsInPart);
     finishFullPart();
   }

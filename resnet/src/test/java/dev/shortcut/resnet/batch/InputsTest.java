@@ -78,7 +78,7 @@ class InputsTest {
     assertEquals(List.of("a.jpeg", "b.jpg"), ids(Inputs.glob(folder + "/*.jp*")));
     assertEquals(List.of(), ids(Inputs.glob(folder + "/*.bmp")));
     assertThrows(InputException.class, () -> Inputs.glob("a/[").open());
-    assertThrows(InputException.class, () -> Inputs.glob(folder + "/gone/*.jpg").open());
+    assertThrows(InputException.class, () -> Inputs.glob(folder + "/gone/*.jpg").open().hasNext());
   }
 
   @Test

@@ -78,23 +78,23 @@ class NpyTest {
 
   @ParameterizedTest
   @CsvSource(
-      delimiter = '|',
+      delimiter = ';',
       quoteCharacter = '`',
       value = {
-        "'<f8'  | False | (1,)                                  | 8  | astype",
-        "'>f4'  | False | (1,)                                  | 4  | astype",
-        "'|O'   | False | (1,)                                  | 8  | astype",
-        "[('a', '<f4')] | False | (1,)                          | 4  | records",
-        "'<f4'  | True  | (2, 2)                                | 16 | Fortran",
-        "'<f4'  | False | (3,)                                  | 8  | needs",
-        "'<f4'  | False | (1,)                                  | 8  | needs",
-        "'<f4'  | False | (999999999999999999, 999999999999999) | 8  | counted",
-        "'<f4'  | False | (99999999999999999999999,)            | 8  | shape",
-        "'<f4'  | False | (-1,)                                 | 8  | shape",
-        "'<f4'  | Maybe | (2,)                                  | 8  | fortran_order",
-        "'<f4'  | False | 2                                     | 8  | shape",
-        "'<f4'  | False | (2 2,)                                | 88 | shape",
-        "'<f4'  | False | (0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0) | 0 | dimensions"
+        "'<f8'  ; False ; (1,)                                  ; 8  ; astype",
+        "'>f4'  ; False ; (1,)                                  ; 4  ; astype",
+        "'|O'   ; False ; (1,)                                  ; 8  ; astype",
+        "[('a', '<f4')] ; False ; (1,)                          ; 4  ; records",
+        "'<f4'  ; True  ; (2, 2)                                ; 16 ; Fortran",
+        "'<f4'  ; False ; (3,)                                  ; 8  ; needs",
+        "'<f4'  ; False ; (1,)                                  ; 8  ; needs",
+        "'<f4'  ; False ; (999999999999999999, 999999999999999) ; 8  ; counted",
+        "'<f4'  ; False ; (99999999999999999999999,)            ; 8  ; shape",
+        "'<f4'  ; False ; (-1,)                                 ; 8  ; shape",
+        "'<f4'  ; Maybe ; (2,)                                  ; 8  ; fortran_order",
+        "'<f4'  ; False ; 2                                     ; 8  ; shape",
+        "'<f4'  ; False ; (2 2,)                                ; 88 ; shape",
+        "'<f4'  ; False ; (0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0) ; 0 ; dimensions"
       })
   void aHeaderThatCannotBeUsedIsRefusedWithItsReason(
       String descr, String order, String shape, int bytes, String reason) throws Exception {
