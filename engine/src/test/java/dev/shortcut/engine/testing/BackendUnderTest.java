@@ -1,0 +1,49 @@
+package dev.shortcut.engine.testing;
+
+import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Model;
+import dev.shortcut.engine.Options;
+import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.Weights;
+import org.junit.jupiter.api.Assumptions;
+
+/**
+ * The backends that the one suite of backend tests runs for; a new backend joins by a line here.
+ */
+public enum BackendUnderTest {
+  /** Judged by PyTorch's results; judges the others. */
+  REFERENCE(BackendChoice.REFERENCE);
+
+  private final BackendChoice choice;
+
+  BackendUnderTest(BackendChoice choice) {
+    this.choice = choice;
+  }
+
+  /** Options that choose this backend, and otherwise the default ones. */
+  public Options options() {
+    return Options.defaults().withBackend(choice);
+  }
+
+  /**
+   * An engine on this backend; where the backend cannot run, the test is skipped with its reason.
+   */
+  public Engine open(Graph graph, Weights weights, Options options) {
+    try {
+      return Engine.open(Model.of(graph, weights), options.withBackend(choice));
+    } catch (DeviceUnavailableException e) {
+      return Assumptions.abort(this + " cannot run here: " + e.getMessage());
+    }
+  }
+
+  /** The output of a graph for {@code images} images, run as one batch. */
+  public float[] run(Graph graph, Weights weights, int images, float[] input) {
+    try (Engine engine = open(graph, weights, options().withMaxBatch(images))) {
+      return engine.run(input);
+    } catch (InterruptedException e) {
+      throw new AssertionError("nobody interrupts a test", e);
+    }
+  }
+}
