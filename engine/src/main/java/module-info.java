@@ -4,5 +4,6 @@ module dev.shortcut.engine {
   requires dev.shortcut.bindings;
 
   exports dev.shortcut.engine;
+  exports dev.shortcut.engine.cost;
   exports dev.shortcut.engine.graph;
 }
