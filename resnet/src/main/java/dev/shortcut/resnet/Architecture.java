@@ -1,5 +1,6 @@
 package dev.shortcut.resnet;
 
+import dev.shortcut.engine.NearestNames;
 import dev.shortcut.engine.graph.Graph;
 import java.util.List;
 import java.util.Locale;
