@@ -6,4 +6,5 @@ module dev.shortcut.bindings {
   requires static transitive org.jspecify;
 
   exports dev.shortcut.bindings.library;
+  exports dev.shortcut.bindings.webp;
 }
