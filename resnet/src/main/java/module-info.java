@@ -5,10 +5,13 @@ module dev.shortcut.resnet {
   requires static transitive org.jspecify;
   requires com.fasterxml.jackson.core;
   requires com.fasterxml.jackson.dataformat.csv;
+  requires dev.shortcut.bindings;
   requires transitive dev.shortcut.engine;
+  requires java.desktop;
   requires org.apache.commons.compress;
 
   exports dev.shortcut.resnet;
   exports dev.shortcut.resnet.batch;
+  exports dev.shortcut.resnet.image;
   exports dev.shortcut.resnet.weights;
 }
