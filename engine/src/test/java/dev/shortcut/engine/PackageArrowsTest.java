@@ -42,15 +42,16 @@ class PackageArrowsTest {
         .check(CLASSES);
   }
 
+  /** Passes are needed: how many bytes cross memory depends on what fusion leaves. */
   @Test
-  void costsAreCountedOnTheGraphAlone() {
+  void costsAreCountedOnGraphsAlone() {
     noClasses()
         .that()
         .resideInAPackage(packages("cost"))
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage(
-            Stream.of("pass", "memory", "backend", "session")
+            Stream.of("memory", "backend", "session")
                 .map(PackageArrowsTest::packages)
                 .toArray(String[]::new))
         .allowEmptyShould(true)
