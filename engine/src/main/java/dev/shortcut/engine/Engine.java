@@ -121,6 +121,11 @@ public final class Engine implements AutoCloseable {
     return graph;
   }
 
+  /** What is computed, before any pass: the graph up to the output that was asked for. */
+  Graph computed() {
+    return passes.getFirst().before();
+  }
+
   /** What it was opened with. */
   public Options options() {
     return options;

@@ -1,0 +1,129 @@
+package dev.shortcut.engine;
+
+import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.GraphBuilder;
+import dev.shortcut.engine.graph.Layer;
+import dev.shortcut.engine.graph.Shape;
+import dev.shortcut.engine.graph.Weights;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Objects;
+import java.util.Set;
+
+/**
+ * The rate at which a machine was seen to compute: what throughput is measured against. It is no
+ * data sheet's number, but the best that single layers which are bound by arithmetic, not by
+ * memory, reach through the same backend with the same threads and slots.
+ *
+ * @param flopsPerSecond floating-point operations per second, multiplication and addition apart
+ * @param layer which layer reached it, for people
+ */
+public record Peak(double flopsPerSecond, String layer) {
+  /** Large batches of large layers, of which a processor's caches can hold what is reused. */
+  private static final List<Probe> PROBES =
+      List.of(
+          new Probe(
+              "linear layer 2048 to 2048",
+              256,
+              new Shape(2048, 1, 1),
+              new Layer.Linear(2048, false)),
+          new Probe(
+              "1x1 convolution 512 to 512 of 28x28",
+              8,
+              new Shape(512, 28, 28),
+              new Layer.Convolution(512, 1, 1, 0)),
+          new Probe(
+              "3x3 convolution 256 to 256 of 28x28",
+              4,
+              new Shape(256, 28, 28),
+              new Layer.Convolution(256, 3, 1, 1)));
+
+  private record Probe(String name, int batch, Shape image, Layer layer) {
+    Graph graph() {
+      var g = new GraphBuilder(name, image);
+      return g.build(g.add("layer", layer, g.input()));
+    }
+  }
+
+  /** Checks that it is a rate. */
+  public Peak {
+    if (!(flopsPerSecond > 0) || Double.isInfinite(flopsPerSecond)) {
+      throw new IllegalArgumentException("no rate to measure against: " + flopsPerSecond);
+    }
+  }
+
+  /**
+   * Measures it, on the options' backend with their precision, slots and threads. That takes some
+   * seconds and, on each slot, some ten MB.
+   *
+   * @throws DeviceUnavailableException if the backend cannot run here
+   * @throws InterruptedException if interrupted before it is known
+   */
+  public static Peak measure(Options options) throws InterruptedException {
+    Peak best = null;
+    for (Probe probe : PROBES) {
+      Options own =
+          options
+              .withMaxBatch(probe.batch)
+              .withInput(new InputFormat.Float32Nchw())
+              .withOutput(Options.Output.LOGITS)
+              .withMemoryLimit(Long.MAX_VALUE);
+      try (var weights = new ConstantWeights(probe.graph());
+          Engine engine = Engine.open(Model.of(probe.graph(), weights), own)) {
+        Measurement measured =
+            Benchmark.of(engine)
+                .batch(probe.batch)
+                .warmUp(Duration.ofMillis(200))
+                .rounds(3)
+                .atLeast(Duration.ofMillis(500))
+                .run();
+        // The fastest batch, not the mean: what disturbs the machine meanwhile lowers no peak.
+        double rate =
+            measured.callers()
+                * (double) probe.batch
+                * measured.flopsPerImage()
+                / Measurement.seconds(measured.latency(0));
+        if (best == null || rate > best.flopsPerSecond) {
+          best = new Peak(rate, probe.name);
+        }
+      }
+    }
+    return Objects.requireNonNull(best);
+  }
+
+  /** The same small value everywhere, so that nothing overflows and nothing is denormal. */
+  private record ConstantWeights(Graph graph) implements Weights {
+    @Override
+    public String description() {
+      return "constant weights";
+    }
+
+    @Override
+    public Set<String> names() {
+      return Set.copyOf(graph.parameters().stream().map(p -> p.name()).toList());
+    }
+
+    @Override
+    public List<Integer> dims(String name) {
+      return graph.parameters().stream()
+          .filter(p -> p.name().equals(name))
+          .findFirst()
+          .orElseThrow(() -> new NoSuchElementException(name))
+          .dims();
+    }
+
+    @Override
+    public void read(String name, MemorySegment target) {
+      long elements = dims(name).stream().mapToLong(Integer::longValue).reduce(1, (a, b) -> a * b);
+      for (long i = 0; i < elements; i++) {
+        target.setAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, i, 0x1p-10f);
+      }
+    }
+
+    @Override
+    public void close() {}
+  }
+}
