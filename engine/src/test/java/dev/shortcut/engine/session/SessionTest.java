@@ -8,15 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.MemoryReport;
 import dev.shortcut.engine.backend.Backend.Tail;
 import dev.shortcut.engine.backend.CompiledModel;
 import dev.shortcut.engine.backend.Slot;
+import dev.shortcut.engine.testing.HeapAllocation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -462,20 +461,10 @@ class SessionTest {
       MemorySegment in = arena.allocate(JAVA_FLOAT, MAX_BATCH);
       MemorySegment out = arena.allocate(JAVA_FLOAT, MAX_BATCH);
       MemorySegment heap = MemorySegment.ofArray(new float[MAX_BATCH]);
-      var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-      long least = Long.MAX_VALUE;
-      // Early rounds load and compile classes, on the threads that use them.
-      for (int attempt = 0; attempt < 10 && least > 0; attempt++) {
-        long before =
-            threads.getCurrentThreadAllocatedBytes()
-                + threads.getThreadAllocatedBytes(slot.threadId);
-        runBatches(session, in, out, heap, 2000);
-        long after =
-            threads.getCurrentThreadAllocatedBytes()
-                + threads.getThreadAllocatedBytes(slot.threadId);
-        least = Math.min(least, after - before);
-      }
-      assertEquals(0, least, "bytes allocated by caller and slot thread in 4000 batches");
+      long bytes =
+          HeapAllocation.fewestBytes(
+              new long[] {slot.threadId}, () -> runBatches(session, in, out, heap, 2000));
+      assertEquals(0, bytes, "bytes allocated by caller and slot thread in 4000 batches");
     }
   }
 
