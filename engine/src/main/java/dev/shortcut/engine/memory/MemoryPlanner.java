@@ -4,12 +4,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.ToLongFunction;
 
 /**
  * Gives buffers places in one arena, so that no two that are needed at the same step overlap:
  * largest first, each into the smallest gap that it fits into, as TensorFlow Lite's planner does
  * (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", section
- * 5.2). A few orders are tried and the smallest arena wins.
+ * 5.2). Where that leaves holes, other orders are tried and the smallest arena wins.
  *
  * <p>What it costs grows with the number of buffers that are needed at the same time, summed over
  * the steps; for a chain of layers that is its length.
@@ -21,6 +22,9 @@ public final class MemoryPlanner {
           Comparator.comparingLong((Place p) -> -p.size).thenComparingInt(p -> p.first),
           Comparator.comparingInt((Place p) -> p.first - p.last).thenComparingLong(p -> -p.size),
           Comparator.comparingInt((Place p) -> p.first).thenComparingLong(p -> -p.size));
+
+  /** How often each order is bettered by placing first what stuck out. */
+  private static final int ROUNDS = 16;
 
   private MemoryPlanner() {}
 
@@ -42,25 +46,27 @@ public final class MemoryPlanner {
   }
 
   static MemoryPlan plan(List<Buffer> buffers, long alignment, Effort effort) {
-    if (Long.bitCount(alignment) != 1) {
+    if (alignment < 1 || Long.bitCount(alignment) != 1) {
       throw new IllegalArgumentException("alignment must be a power of two, but was " + alignment);
     }
     Place[] placeOf = share(buffers, alignment);
     List<Place> places = Arrays.stream(placeOf).filter(p -> p.size > 0).distinct().toList();
-    long lowerBound = lowerBound(places);
+    long attainable = lowerBound(places, place -> place.size);
     long best = Long.MAX_VALUE;
     for (Comparator<Place> order : ORDERS) {
-      long bytes = arrange(places.stream().sorted(order).toList(), effort);
-      if (bytes < best) {
-        best = bytes;
-        places.forEach(place -> place.bestOffset = place.offset);
-      }
-      if (bytes <= lowerBound) {
-        break;
+      List<Place> ordered = new ArrayList<>(places);
+      ordered.sort(order);
+      for (int round = 0; round < ROUNDS && best > attainable; round++) {
+        long bytes = arrange(ordered, effort);
+        if (bytes < best) {
+          best = bytes;
+          places.forEach(place -> place.bestOffset = place.offset);
+        }
+        placeFirst(ordered, bytes);
       }
     }
     List<Long> offsets = Arrays.stream(placeOf).map(place -> place.bestOffset).toList();
-    return new MemoryPlan(buffers, offsets, places.isEmpty() ? 0 : best, lowerBound);
+    return new MemoryPlan(buffers, offsets, best, lowerBound(places, place -> place.bytes));
   }
 
   /** A stretch of the arena that one buffer has, or several one after another. */
@@ -106,15 +112,25 @@ public final class MemoryPlanner {
     return placeOf;
   }
 
+  /** What sticks out most is placed first the next time; all else keeps its order. */
+  private static void placeFirst(List<Place> ordered, long bytes) {
+    for (int i = 0; i < ordered.size(); i++) {
+      if (ordered.get(i).offset + ordered.get(i).size == bytes) {
+        ordered.addFirst(ordered.remove(i));
+        return;
+      }
+    }
+  }
+
   private static int steps(List<Place> places) {
     return 1 + places.stream().mapToInt(place -> place.last).max().orElse(-1);
   }
 
-  private static long lowerBound(List<Place> places) {
+  private static long lowerBound(List<Place> places, ToLongFunction<Place> bytes) {
     long[] change = new long[steps(places) + 1];
     for (Place place : places) {
-      change[place.first] += place.bytes;
-      change[place.last + 1] -= place.bytes;
+      change[place.first] += bytes.applyAsLong(place);
+      change[place.last + 1] -= bytes.applyAsLong(place);
     }
     long needed = 0;
     long most = 0;
