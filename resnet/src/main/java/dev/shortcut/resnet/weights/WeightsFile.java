@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -120,6 +121,8 @@ public final class WeightsFile implements WeightsSource {
       return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
     } catch (NoSuchFileException e) {
       throw unreadable(path.toString(), "there is no such file", e);
+    } catch (AccessDeniedException e) {
+      throw unreadable(path.toString(), "this user may not read it", e);
     } catch (IOException e) {
       throw unreadable(path.toString(), String.valueOf(e.getMessage()), e);
     }
