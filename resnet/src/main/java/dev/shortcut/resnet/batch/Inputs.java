@@ -1,6 +1,7 @@
 package dev.shortcut.resnet.batch;
 
 import java.nio.file.Path;
+import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -67,6 +68,35 @@ public interface Inputs {
   /** Several sources, one behind another. */
   static Inputs concat(List<Inputs> parts) {
     return new ConcatenatedInputs(parts);
+  }
+
+  /** Whether this reads as a pattern: it has a star, a question mark, a bracket or a brace. */
+  static boolean isPattern(String text) {
+    return FileInputs.isGlob(text);
+  }
+
+  /** Pictures that are known one by one. They are told from others by their ids and their order. */
+  static Inputs of(List<Input> pictures) {
+    List<Input> all = List.copyOf(pictures);
+    var ids = new IdDigest();
+    all.forEach(picture -> ids.add(picture.id()));
+    String fingerprint = HexFormat.of().formatHex(ids.value());
+    return new Inputs() {
+      @Override
+      public Iterator<Input> open() {
+        return all.iterator();
+      }
+
+      @Override
+      public Optional<Survey> survey() {
+        return Optional.of(new Survey(all.size(), fingerprint));
+      }
+
+      @Override
+      public String toString() {
+        return "a list of pictures";
+      }
+    };
   }
 
   /** Pictures from anywhere else. The iterator is used once, by one thread, and may block. */

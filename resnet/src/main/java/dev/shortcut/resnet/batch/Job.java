@@ -1,6 +1,7 @@
 package dev.shortcut.resnet.batch;
 
 import dev.shortcut.engine.ShortcutException;
+import dev.shortcut.resnet.image.PictureException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.security.MessageDigest;
@@ -227,6 +228,8 @@ public final class Job {
         plan.reader().read(chunk.input(place).source().read(), chunk.pixels(place));
       } catch (IOException e) {
         chunk.fail(place, Reasons.of(e));
+      } catch (PictureException e) {
+        chunk.fail(place, e.reason());
       } catch (ShortcutException e) {
         chunk.fail(place, String.valueOf(e.getMessage()));
       } catch (RuntimeException | OutOfMemoryError | StackOverflowError e) {

@@ -144,8 +144,20 @@ public final class NpyReader implements AutoCloseable {
           "%s has shape %s, rows %d to %d were asked for"
               .formatted(file, dims, firstRow, firstRow + rows));
     }
-    long bytes = Math.multiplyExact(rows, rowBytes());
-    long position = dataOffset + firstRow * rowBytes();
+    readBytes(dataOffset + firstRow * rowBytes(), Math.multiplyExact(rows, rowBytes()), target);
+  }
+
+  /**
+   * Reads all elements.
+   *
+   * @throws IndexOutOfBoundsException if they do not fit into {@code target}
+   * @throws InputException if the file cannot be read or has become shorter
+   */
+  public void readAll(MemorySegment target) {
+    readBytes(dataOffset, dims.stream().reduce((long) type.bytes(), Math::multiplyExact), target);
+  }
+
+  private void readBytes(long position, long bytes, MemorySegment target) {
     try {
       // A segment over floats on the heap has no view as bytes that a channel could fill.
       var buffer = ByteBuffer.allocate((int) Math.min(bytes, LARGEST_READ));

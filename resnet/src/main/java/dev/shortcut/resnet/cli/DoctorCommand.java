@@ -1,0 +1,168 @@
+package dev.shortcut.resnet.cli;
+
+import dev.shortcut.bindings.library.Attempt;
+import dev.shortcut.bindings.library.LibraryException;
+import dev.shortcut.bindings.library.NativeLibrary;
+import dev.shortcut.bindings.webp.LibWebp;
+import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Options;
+import dev.shortcut.resnet.ImageModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "doctor",
+    header = "Tell what this machine has and what is missing.",
+    description = {
+      "%nOpens every backend and every library that may be used, and says what was found, or where was looked and why it was"
+          + " not taken. Nothing is changed.%n",
+      "oneDNN is looked for in this order: --library of other commands, -Dshortcut.onednn.library=FILE,"
+          + " SHORTCUT_ONEDNN_LIBRARY=FILE, the one that is bundled, the system's loader. Bundled libraries are unpacked to"
+          + " -Dshortcut.cache=FOLDER, else to XDG_CACHE_HOME, else to the temporary folder.%n",
+      "Exit status 0: the default backend works here. 3: it does not.%n"
+    },
+    footer = {"%nExamples:", "  shortcut doctor", "  shortcut doctor --format json"})
+final class DoctorCommand implements Callable<Integer> {
+  private final Console console;
+
+  @Option(
+      names = "--format",
+      paramLabel = "text|json|csv",
+      description = "How the findings are written. Default: ${DEFAULT-VALUE}.",
+      defaultValue = "text")
+  private Format format = Format.TEXT;
+
+  DoctorCommand(Console console) {
+    this.console = console;
+  }
+
+  @Override
+  public Integer call() {
+    Table findings =
+        new Table().column("what", "what").column("state", "state").column("detail", "detail");
+    findings.row("shortcut", "found", Version.number());
+    findings.row(
+        "Java",
+        "found",
+        "%s, %s, %s"
+            .formatted(
+                Runtime.version(),
+                System.getProperty("java.vm.vendor"),
+                System.getProperty("java.home")));
+    findings.row(
+        "system",
+        "found",
+        "%s %s, %s"
+            .formatted(
+                System.getProperty("os.name"),
+                System.getProperty("os.version"),
+                System.getProperty("os.arch")));
+    findings.row("processor", "found", processor());
+    findings.row("memory", "found", memory());
+    findings.row("temporary folder", "found", System.getProperty("java.io.tmpdir"));
+    findings.row("cache folder", "found", cacheFolder());
+    boolean works = backend(Options.BackendChoice.AUTO, findings);
+    backend(Options.BackendChoice.CPU, findings);
+    backend(Options.BackendChoice.CUDA, findings);
+    backend(Options.BackendChoice.REFERENCE, findings);
+    libWebp(findings);
+    console.print(findings.in(format));
+    return works ? ExitCodes.OK : ExitCodes.NO_DEVICE;
+  }
+
+  private static boolean backend(Options.BackendChoice choice, Table findings) {
+    String what = "backend " + choice;
+    try (ImageModel model = ImageModel.bundled();
+        Engine engine =
+            Engine.open(
+                model,
+                Options.defaults()
+                    .withBackend(choice)
+                    .withMaxBatch(1)
+                    .withInput(model.inputFormat()))) {
+      findings.row(what, "works", "%s (%s)".formatted(engine.backend(), engine.choice()));
+      return true;
+    } catch (DeviceUnavailableException e) {
+      findings.row(what, "missing", String.valueOf(e.getMessage()));
+      return false;
+    }
+  }
+
+  private static void libWebp(Table findings) {
+    try {
+      LibWebp webp = LibWebp.load();
+      NativeLibrary library = webp.library();
+      findings.row(
+          "libwebp", "works", "version %s, %s".formatted(webp.version(), library.location()));
+    } catch (LibraryException e) {
+      findings.row(
+          "libwebp",
+          "missing",
+          "lossy WebP pictures are refused; install libwebp (Debian: libwebp7). Tried: "
+              + e.attempts().stream().map(Attempt::toString).collect(Collectors.joining("; ")));
+    }
+  }
+
+  private static String cacheFolder() {
+    return Stream.of(System.getProperty("shortcut.cache"), System.getenv("XDG_CACHE_HOME"))
+        .filter(folder -> folder != null && !folder.isBlank())
+        .findFirst()
+        .orElse(System.getProperty("java.io.tmpdir"));
+  }
+
+  private static String processor() {
+    List<String> lines = lines(Path.of("/proc/cpuinfo"));
+    String model = value(lines, "model name");
+    List<String> flags = List.of(value(lines, "flags").split(" "));
+    String vector =
+        Stream.of("avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "avx2", "fma")
+            .filter(flags::contains)
+            .collect(Collectors.joining(", "));
+    return "%s, %d processors for Java%s"
+        .formatted(
+            model.isEmpty() ? "unknown" : model,
+            Runtime.getRuntime().availableProcessors(),
+            vector.isEmpty() ? "" : ", " + vector);
+  }
+
+  private static String memory() {
+    List<String> lines = lines(Path.of("/proc/meminfo"));
+    return "%s in all, %s available, Java heap up to %,d MiB"
+        .formatted(
+            megabytes(value(lines, "MemTotal")),
+            megabytes(value(lines, "MemAvailable")),
+            Runtime.getRuntime().maxMemory() >> 20);
+  }
+
+  private static String megabytes(String kilobytes) {
+    String number = kilobytes.replaceAll("[^0-9]", "");
+    return number.isEmpty()
+        ? "unknown"
+        : String.format(Locale.ROOT, "%,d MiB", Long.parseLong(number) / 1024);
+  }
+
+  private static String value(List<String> lines, String name) {
+    return lines.stream()
+        .filter(line -> line.startsWith(name))
+        .map(line -> line.substring(line.indexOf(':') + 1).strip())
+        .findFirst()
+        .orElse("");
+  }
+
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file);
+    } catch (IOException _) {
+      return List.of(); // no Linux: the detail stays unknown
+    }
+  }
+}

@@ -1,0 +1,27 @@
+package dev.shortcut.resnet.cli;
+
+import dev.shortcut.engine.Options;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** On what a network runs, and how many pictures at once. */
+final class EngineOptions {
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "Most pictures that run at once. Default: ${DEFAULT-VALUE}.",
+      defaultValue = "32",
+      converter = DeviceOptions.Count.class)
+  private int batch = 32;
+
+  @Mixin private DeviceOptions device = new DeviceOptions();
+
+  /** The library's defaults with what was asked for. */
+  Options options() {
+    return device.options().withMaxBatch(batch);
+  }
+
+  boolean explain() {
+    return device.explain();
+  }
+}

@@ -1,0 +1,39 @@
+package dev.shortcut.resnet.cli;
+
+import dev.shortcut.resnet.batch.BatchJob;
+import dev.shortcut.resnet.batch.InputException;
+import dev.shortcut.resnet.batch.Rows;
+import dev.shortcut.resnet.batch.Summary;
+import org.jspecify.annotations.Nullable;
+
+/** What the commands that work through pictures have in common. */
+final class PictureJob {
+  private PictureJob() {}
+
+  /** Runs the job on the pictures that were asked for and tells how it went. */
+  static Summary run(
+      BatchJob job, PictureOptions pictures, Console console, boolean rowsToStandardOutput)
+      throws InterruptedException {
+    job.inputs(pictures.inputs()).decoding(pictures.decoding());
+    @Nullable Integer workers = pictures.workers();
+    if (workers != null) {
+      job.workers(workers);
+    }
+    @Nullable Integer inFlight = pictures.inFlight();
+    if (inFlight != null) {
+      job.inFlight(inFlight);
+    }
+    Summary summary = RunningJob.run(job, console, rowsToStandardOutput && console.outIsTerminal());
+    console.message(RunningJob.describe(summary));
+    return summary;
+  }
+
+  /** The same rows with what was asked for about an unfinished output. */
+  static Rows existing(Rows rows, OutputOptions outputs) {
+    return outputs.resume() ? rows.resume() : outputs.overwrite() ? rows.overwrite() : rows;
+  }
+
+  static InputException noTextFiles() {
+    return new InputException("rows are written to files as json or csv; text is for people");
+  }
+}
