@@ -25,6 +25,8 @@ final class ConvolutionKernel implements Kernel {
   private final int outputsPerGroup;
   private final int blocksPerGroup;
   private final int paddedWidth;
+  private final int sumsWidth;
+  private final int sumsPlane;
 
   /**
    * With {@code weights} as floats in output channel, input channel of the group, row, column
@@ -45,6 +47,8 @@ final class ConvolutionKernel implements Kernel {
     outputsPerGroup = layer.outChannels() / layer.groups();
     blocksPerGroup = Math.ceilDiv(outputsPerGroup, BLOCK);
     paddedWidth = padded(layer, input.shape().width());
+    sumsWidth = sumsWidth(layer, input.shape(), output.shape());
+    sumsPlane = Math.multiplyExact(sumsWidth, output.shape().height());
   }
 
   /** Doubles of {@link Scratch#plane} that a convolution of {@code input} needs. */
@@ -52,9 +56,17 @@ final class ConvolutionKernel implements Kernel {
     return Math.multiplyExact(padded(layer, input.height()), padded(layer, input.width()));
   }
 
-  /** Doubles of {@link Scratch#sums} that a convolution to {@code output} needs. */
-  static int sums(Shape output) {
-    return Math.multiplyExact(BLOCK, Math.multiplyExact(output.height(), output.width()));
+  /**
+   * Doubles of {@link Scratch#sums} that a convolution of {@code input} to {@code output} needs.
+   */
+  static int sums(Layer.Convolution layer, Shape input, Shape output) {
+    return Math.multiplyExact(
+        BLOCK, Math.multiplyExact(sumsWidth(layer, input, output), output.height()));
+  }
+
+  /** Without a stride, rows of sums are as far apart as those of the padded plane. */
+  private static int sumsWidth(Layer.Convolution layer, Shape input, Shape output) {
+    return layer.stride() == 1 ? padded(layer, input.width()) : output.width();
   }
 
   private static int padded(Layer.Convolution layer, int extent) {
@@ -71,19 +83,26 @@ final class ConvolutionKernel implements Kernel {
     int group = part / blocksPerGroup;
     int first = group * outputsPerGroup + part % blocksPerGroup * BLOCK;
     int last = Math.min(first + BLOCK, (group + 1) * outputsPerGroup);
-    int pixels = output.plane();
-    Arrays.fill(scratch.plane(), 0);
-    Arrays.fill(scratch.sums(), 0, (last - first) * pixels, 0);
+    Arrays.fill(scratch.plane(), 0, plane(layer, input.shape()), 0);
+    Arrays.fill(scratch.sums(), 0, (last - first) * sumsPlane, 0);
     for (int c = 0; c < inputsPerGroup; c++) {
       widen(image, group * inputsPerGroup + c, scratch.plane());
       for (int k = first; k < last; k++) {
-        addTaps((long) k * inputsPerGroup + c, (k - first) * pixels, scratch);
+        addTaps((long) k * inputsPerGroup + c, (k - first) * sumsPlane, scratch);
       }
     }
     for (int k = first; k < last; k++) {
-      for (int pixel = 0; pixel < pixels; pixel++) {
-        double sum = scratch.sums()[(k - first) * pixels + pixel];
-        output.set(image, k, pixel, epilogue.apply(sum, image, k, pixel));
+      write(image, k, (k - first) * sumsPlane, scratch.sums());
+    }
+  }
+
+  private void write(int image, int channel, int first, double[] sums) {
+    int width = output.shape().width();
+    for (int y = 0; y < output.shape().height(); y++) {
+      for (int x = 0; x < width; x++) {
+        int pixel = y * width + x;
+        double sum = sums[first + y * sumsWidth + x];
+        output.set(image, channel, pixel, epilogue.apply(sum, image, channel, pixel));
       }
     }
   }
@@ -115,22 +134,19 @@ final class ConvolutionKernel implements Kernel {
     int rows = output.shape().height();
     int columns = output.shape().width();
     int stride = layer.stride();
-    if (stride == 1 && columns == paddedWidth) {
-      // Nothing lies between the rows: they are one long row, which matters for small images.
-      columns *= rows;
-      rows = 1;
+    if (stride == 1) {
+      // One long run is what compilers vectorise; the sums between the rows are not used.
+      int run = (rows - 1) * paddedWidth + columns;
+      for (int i = 0; i < run; i++) {
+        sums[first + i] += weight * plane[corner + i];
+      }
+      return;
     }
     for (int y = 0; y < rows; y++) {
       int from = corner + y * stride * paddedWidth;
       int to = first + y * columns;
-      if (stride == 1) {
-        for (int x = 0; x < columns; x++) {
-          sums[to + x] += weight * plane[from + x];
-        }
-      } else {
-        for (int x = 0; x < columns; x++) {
-          sums[to + x] += weight * plane[from + x * stride];
-        }
+      for (int x = 0; x < columns; x++) {
+        sums[to + x] += weight * plane[from + x * stride];
       }
     }
   }

@@ -20,7 +20,9 @@ record Scratch(double[] plane, double[] sums) {
         Layer main = node.layer() instanceof Layer.Fused fused ? fused.main() : node.layer();
         if (main instanceof Layer.Convolution convolution) {
           plane = Math.max(plane, ConvolutionKernel.plane(convolution, node.input().shape()));
-          sums = Math.max(sums, ConvolutionKernel.sums(node.shape()));
+          sums =
+              Math.max(
+                  sums, ConvolutionKernel.sums(convolution, node.input().shape(), node.shape()));
         }
       }
       return new Size(plane, sums);
