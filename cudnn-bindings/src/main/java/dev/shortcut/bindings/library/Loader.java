@@ -65,6 +65,11 @@ final class Loader {
         : pointer.reinterpret(LONGEST_STRING).getString(0);
   }
 
+  /** The memory behind a pointer. */
+  static MemorySegment view(MemorySegment pointer, long bytes) {
+    return pointer.reinterpret(bytes);
+  }
+
   /** Whether the C library is another one than glibc: musl has no such function. */
   static boolean isGlibc() {
     return Linker.nativeLinker().defaultLookup().find("gnu_get_libc_version").isPresent();

@@ -96,6 +96,15 @@ public final class NativeLibrary {
   }
 
   /**
+   * Memory behind a pointer that a library gave out, such as a struct that it owns.
+   *
+   * @param bytes how much of it may be touched; the library's documentation says so, nobody checks
+   */
+  public static MemorySegment view(MemorySegment pointer, long bytes) {
+    return Loader.view(pointer, bytes);
+  }
+
+  /**
    * What to throw when the call itself, not the function, threw: an error of the virtual machine as
    * it is, and otherwise a mistake in the binding.
    */

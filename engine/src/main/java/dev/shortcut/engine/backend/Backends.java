@@ -3,6 +3,7 @@ package dev.shortcut.engine.backend;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.backend.onednn.OneDnnBackend;
 import dev.shortcut.engine.backend.reference.ReferenceBackend;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +17,7 @@ public final class Backends {
       List.of(
           new Candidate(BackendChoice.CUDA, true, Backends::notInThisVersion),
           new Candidate(BackendChoice.JCUDA, false, Backends::notInThisVersion),
+          new Candidate(BackendChoice.CPU, true, options -> OneDnnBackend.open(options.library())),
           new Candidate(BackendChoice.REFERENCE, false, _ -> new ReferenceBackend()));
 
   private Backends() {}

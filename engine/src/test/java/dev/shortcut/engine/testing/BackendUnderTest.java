@@ -14,7 +14,9 @@ import org.junit.jupiter.api.Assumptions;
  */
 public enum BackendUnderTest {
   /** Judged by PyTorch's results; judges the others. */
-  REFERENCE(BackendChoice.REFERENCE);
+  REFERENCE(BackendChoice.REFERENCE),
+  /** Generated code; the graph's layouts are its own. */
+  ONEDNN(BackendChoice.CPU);
 
   private final BackendChoice choice;
 
