@@ -4,11 +4,15 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.shortcut.engine.cost.CostReport;
+import dev.shortcut.engine.cost.LayerCost;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.ExecutionException;
@@ -117,9 +121,45 @@ public final class Benchmark {
           callers,
           elapsed,
           work.stream().flatMap(caller -> caller.latencies.stream()).toList(),
-          CostReport.of(engine.computed(), engine.options().precision()).total().flops(),
+          cost().total().flops(),
           Optional.ofNullable(peak));
     }
+  }
+
+  /**
+   * Runs the rounds on one slot and tells what each kernel took, in the order in which they run.
+   * Taking their times makes batches slower, so that the sum may exceed what {@link #run} finds.
+   *
+   * @throws InterruptedException if interrupted
+   * @throws IllegalStateException if the engine is closed
+   */
+  public List<KernelTime> profile() throws InterruptedException {
+    Map<String, Long> nanos = new LinkedHashMap<>();
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment input = arena.allocate(batch * engine.inputBytes(), 64);
+      fill(input, engine.options().input());
+      MemorySegment output =
+          arena.allocate((long) batch * engine.outputElements() * Float.BYTES, 64);
+      new Caller(input, output).untimed(warmUp);
+      for (int round = 0; round < rounds; round++) {
+        engine.profile(input, output, batch, (name, time) -> nanos.merge(name, time, Long::sum));
+      }
+    }
+    Map<String, Long> flops = new HashMap<>();
+    for (LayerCost layer : cost().layers()) {
+      flops.put(layer.node().name(), layer.cost().flops());
+    }
+    return nanos.entrySet().stream()
+        .map(step ->
+            new KernelTime(
+                step.getKey(),
+                Duration.ofNanos(step.getValue() / rounds),
+                batch * flops.getOrDefault(step.getKey(), 0L)))
+        .toList();
+  }
+
+  private CostReport cost() {
+    return CostReport.of(engine.computed(), engine.options().precision());
   }
 
   private interface Part {

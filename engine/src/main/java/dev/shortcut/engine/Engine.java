@@ -6,6 +6,7 @@ import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.engine.backend.Backend;
 import dev.shortcut.engine.backend.Backends;
 import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.Slot;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Layer;
 import dev.shortcut.engine.graph.Shape;
@@ -204,6 +205,13 @@ public final class Engine implements AutoCloseable {
     check(input, output, images);
     long nanos = Math.min(TimeUnit.NANOSECONDS.convert(timeout), Session.FOREVER - 1);
     return session.run(input, output, images, nanos);
+  }
+
+  /** Runs a number of images, telling what each step of each batch took. */
+  void profile(MemorySegment input, MemorySegment output, int images, Slot.Stopwatch stopwatch)
+      throws InterruptedException {
+    check(input, output, images);
+    session.profile(input, output, images, stopwatch);
   }
 
   /**

@@ -120,6 +120,24 @@ class BenchmarkTest {
   }
 
   @Test
+  void theProfileNamesEveryKernelWithItsFlops() throws InterruptedException {
+    try (Engine engine = open(Options.defaults().withMaxBatch(4))) {
+      List<KernelTime> kernels =
+          Benchmark.of(engine).batch(5).warmUp(Duration.ZERO).rounds(2).profile();
+      assertEquals(List.of("input", "conv", "fc"), kernels.stream().map(KernelTime::name).toList());
+      assertEquals(5 * 2 * 8 * 8 * 4 * 3 * 9, kernels.get(1).flops());
+      assertEquals(5 * 2 * 8 * 8 * 4 * 10, kernels.get(2).flops());
+      assertTrue(kernels.get(1).flopsPerSecond() > 0);
+    }
+  }
+
+  @Test
+  void aKernelsRateIsItsFlopsOverItsTime() {
+    assertEquals(2e9, new KernelTime("conv", Duration.ofMillis(3), 6_000_000).flopsPerSecond());
+    assertEquals(0, new KernelTime("input", Duration.ZERO, 0).flopsPerSecond());
+  }
+
+  @Test
   void aClosedEngineFailsTheBenchmark() {
     Engine engine = open(Options.defaults());
     Benchmark benchmark = Benchmark.of(engine).batch(1);

@@ -32,4 +32,25 @@ public interface Slot {
    * @param output begins with room for that many results as floats; native memory likewise
    */
   void run(int images, MemorySegment input, MemorySegment output);
+
+  /**
+   * As {@link #run}, also telling what each step took; this may allocate and be slower. A backend
+   * that cannot tell its steps apart tells of one.
+   */
+  default void profile(int images, MemorySegment input, MemorySegment output, Stopwatch stopwatch) {
+    long start = System.nanoTime();
+    run(images, input, output);
+    stopwatch.step("all", System.nanoTime() - start);
+  }
+
+  /** Is told how long each step of a batch took. */
+  @FunctionalInterface
+  interface Stopwatch {
+    /**
+     * One step has ended.
+     *
+     * @param name the node that it was for, or what it did for none
+     */
+    void step(String name, long nanos);
+  }
 }

@@ -76,6 +76,26 @@ public final class Session implements AutoCloseable {
    */
   public boolean run(MemorySegment input, MemorySegment output, int images, long timeoutNanos)
       throws InterruptedException {
+    return run(input, output, images, timeoutNanos, null);
+  }
+
+  /**
+   * As {@link #run(MemorySegment, MemorySegment, int, long)}, waiting for a slot for as long as it
+   * takes, and telling what each step took.
+   */
+  public void profile(
+      MemorySegment input, MemorySegment output, int images, Slot.Stopwatch stopwatch)
+      throws InterruptedException {
+    run(input, output, images, FOREVER, stopwatch);
+  }
+
+  private boolean run(
+      MemorySegment input,
+      MemorySegment output,
+      int images,
+      long timeoutNanos,
+      Slot.@Nullable Stopwatch stopwatch)
+      throws InterruptedException {
     if (closing) {
       throw closed();
     }
@@ -90,7 +110,7 @@ public final class Session implements AutoCloseable {
         throw closed();
       }
       try {
-        run(slot, input, output, images);
+        run(slot, input, output, images, stopwatch);
       } finally {
         giveBack(slot);
       }
@@ -100,7 +120,12 @@ public final class Session implements AutoCloseable {
     return true;
   }
 
-  private void run(SlotThread slot, MemorySegment input, MemorySegment output, int images) {
+  private void run(
+      SlotThread slot,
+      MemorySegment input,
+      MemorySegment output,
+      int images,
+      Slot.@Nullable Stopwatch stopwatch) {
     boolean inPlace = isInPlace(slot, input, inputAlignment);
     boolean outPlace = isInPlace(slot, output, Float.BYTES);
     MemorySegment inputStaging = slot.slot().inputStaging();
@@ -115,7 +140,8 @@ public final class Session implements AutoCloseable {
       slot.run(
           batch,
           inPlace ? from(input, in) : inputStaging,
-          outPlace ? from(output, out) : outputStaging);
+          outPlace ? from(output, out) : outputStaging,
+          stopwatch);
       if (!outPlace) {
         MemorySegment.copy(outputStaging, 0, output, out, batch * outputBytes);
       }

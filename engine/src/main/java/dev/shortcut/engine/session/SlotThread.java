@@ -29,6 +29,7 @@ final class SlotThread implements AutoCloseable {
   private int images;
   private MemorySegment input = MemorySegment.NULL;
   private MemorySegment output = MemorySegment.NULL;
+  private Slot.@Nullable Stopwatch stopwatch;
   private @Nullable Throwable failure;
   private volatile State state = State.IDLE;
 
@@ -60,10 +61,11 @@ final class SlotThread implements AutoCloseable {
    * Runs one batch on the slot's thread and returns at its end, interrupted or not, since the
    * buffers are in use until then. Whatever the slot throws is thrown here.
    */
-  void run(int batch, MemorySegment in, MemorySegment out) {
+  void run(int batch, MemorySegment in, MemorySegment out, Slot.@Nullable Stopwatch timing) {
     images = batch;
     input = in;
     output = out;
+    stopwatch = timing;
     caller = Thread.currentThread();
     state = State.BUSY;
     LockSupport.unpark(thread);
@@ -103,11 +105,13 @@ final class SlotThread implements AutoCloseable {
         continue;
       }
       try {
-        if (attached) {
-          slot.run(images, input, output);
-        } else {
+        if (!attached) {
           slot.attach();
           attached = true;
+        } else if (stopwatch == null) {
+          slot.run(images, input, output);
+        } else {
+          slot.profile(images, input, output, stopwatch);
         }
       } catch (Throwable t) {
         failure = t;
@@ -117,6 +121,7 @@ final class SlotThread implements AutoCloseable {
       caller = null;
       input = MemorySegment.NULL;
       output = MemorySegment.NULL;
+      stopwatch = null;
       state = State.IDLE;
       LockSupport.unpark(waiting);
     }

@@ -20,6 +20,7 @@ final class ReferenceSlot implements Slot, AutoCloseable {
   private final Activation output;
   private final List<Activation> activations = new ArrayList<>();
   private final Kernel[] kernels;
+  private final List<String> names;
   private final MemorySegment inputStaging;
   private final MemorySegment outputStaging;
   private final Scratch[] scratch;
@@ -50,6 +51,7 @@ final class ReferenceSlot implements Slot, AutoCloseable {
     input = new InputKernel(options.input(), activations.getFirst());
     output = activations.get(order.step(graph.output()));
     kernels = graph.nodes().stream().map(node -> kernel(node, order)).toArray(Kernel[]::new);
+    names = graph.nodes().stream().map(Node::name).toList();
     current = input;
     inputStaging =
         owner.allocate(
@@ -127,9 +129,28 @@ final class ReferenceSlot implements Slot, AutoCloseable {
   public void run(int images, MemorySegment batch, MemorySegment results) {
     input.read(batch);
     for (Kernel kernel : kernels) {
-      current = kernel;
-      team.run(images * kernel.parts(), work);
+      run(images, kernel);
     }
+    copyResults(images, results);
+  }
+
+  @Override
+  public void profile(int images, MemorySegment batch, MemorySegment results, Stopwatch stopwatch) {
+    input.read(batch);
+    for (int i = 0; i < kernels.length; i++) {
+      long start = System.nanoTime();
+      run(images, kernels[i]);
+      stopwatch.step(names.get(i), System.nanoTime() - start);
+    }
+    copyResults(images, results);
+  }
+
+  private void run(int images, Kernel kernel) {
+    current = kernel;
+    team.run(images * kernel.parts(), work);
+  }
+
+  private void copyResults(int images, MemorySegment results) {
     MemorySegment.copy(
         output.memory(), 0, results, 0, images * output.shape().elements() * Float.BYTES);
   }
