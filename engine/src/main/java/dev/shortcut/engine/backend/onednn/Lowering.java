@@ -665,7 +665,7 @@ final class Lowering {
                     OneDnnConstants.ARG_SCRATCHPAD,
                     scratch,
                     temporary(node.name() + " scratch", scratch.bytes(), node))));
-    calls.add(new Call(attempt(node), primitive, List.copyOf(all)));
+    calls.add(new Call(node.name(), attempt(node), primitive, List.copyOf(all)));
   }
 
   private Value temporary(Node node, Value source, Descriptor layout) {

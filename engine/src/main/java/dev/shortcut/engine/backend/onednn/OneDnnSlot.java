@@ -33,6 +33,7 @@ final class OneDnnSlot implements Slot {
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Bound(
+      String[] nodes,
       String[] purposes,
       MemorySegment[] primitives,
       int[] counts,
@@ -142,6 +143,7 @@ final class OneDnnSlot implements Slot {
       segments[i] = arguments.segment();
     }
     return new Bound(
+        program.calls().stream().map(Program.Call::node).toArray(String[]::new),
         program.calls().stream().map(Program.Call::purpose).toArray(String[]::new),
         primitives,
         counts,
@@ -182,6 +184,28 @@ final class OneDnnSlot implements Slot {
 
   @Override
   public void run(int images, MemorySegment input, MemorySegment output) {
+    Bound program = begin(images, input, output);
+    for (int call = 0; call < program.primitives().length; call++) {
+      execute(program, call);
+    }
+    end(program);
+  }
+
+  /** Calls are told of by the node that they are for; on a CPU they end before they return. */
+  @Override
+  public void profile(int images, MemorySegment input, MemorySegment output, Stopwatch stopwatch) {
+    long start = System.nanoTime();
+    Bound program = begin(images, input, output);
+    stopwatch.step("input", System.nanoTime() - start);
+    for (int call = 0; call < program.primitives().length; call++) {
+      start = System.nanoTime();
+      execute(program, call);
+      stopwatch.step(program.nodes()[call], System.nanoTime() - start);
+    }
+    end(program);
+  }
+
+  private Bound begin(int images, MemorySegment input, MemorySegment output) {
     Bound program = bound[images];
     if (program == null) {
       throw new IllegalArgumentException(images + " images are no compiled batch size");
@@ -195,16 +219,24 @@ final class OneDnnSlot implements Slot {
     for (MemorySegment memory : program.outputs()) {
       oneDnn.memorySetDataHandle(memory, output);
     }
-    int call = 0;
+    return program;
+  }
+
+  private void execute(Bound program, int call) {
     try {
-      for (; call < program.primitives().length; call++) {
-        oneDnn.primitiveExecute(
-            program.primitives()[call], stream, program.counts()[call], program.arguments()[call]);
-      }
+      oneDnn.primitiveExecute(
+          program.primitives()[call], stream, program.counts()[call], program.arguments()[call]);
+    } catch (OneDnnException e) {
+      throw new OneDnnException("running " + program.purposes()[call], e);
+    }
+  }
+
+  private void end(Bound program) {
+    try {
       oneDnn.streamWait(stream);
     } catch (OneDnnException e) {
-      String purpose = program.purposes()[Math.min(call, program.purposes().length - 1)];
-      throw new OneDnnException("running " + purpose, e);
+      String last = program.purposes()[program.purposes().length - 1];
+      throw new OneDnnException("running up to " + last, e);
     }
   }
 }

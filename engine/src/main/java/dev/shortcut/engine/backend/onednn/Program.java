@@ -30,9 +30,10 @@ record Program(
   /**
    * One execution of a primitive.
    *
-   * @param purpose the node that it is for, for messages
+   * @param node the name of the node that it is for
+   * @param purpose the same in full, for messages
    */
-  record Call(String purpose, Primitive primitive, List<Argument> arguments) {}
+  record Call(String node, String purpose, Primitive primitive, List<Argument> arguments) {}
 
   /**
    * One tensor that a primitive reads or writes.
