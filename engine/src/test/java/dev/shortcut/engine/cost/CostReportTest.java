@@ -97,6 +97,11 @@ class CostReportTest {
   }
 
   @Test
+  void aSubsampledShortcutReadsAQuarterAndWritesItsZerosToo() {
+    assertEquals(4 * (6 * 4 * 4 + 10 * 4 * 4), cost(new Layer.Subsample(2, 1, 3)).fusedBytes());
+  }
+
+  @Test
   void rowsBehindTheLastWindowAreNotRead() {
     assertEquals(4 * (6 * 6 * 6 + 6 * 2 * 2), cost(new Layer.MaxPool(3, 3, 0)).fusedBytes());
   }
