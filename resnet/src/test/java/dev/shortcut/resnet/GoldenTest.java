@@ -8,6 +8,7 @@ import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.resnet.weights.Golden;
 import dev.shortcut.resnet.weights.RandomWeights;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,6 +21,8 @@ class GoldenTest {
 
   /** Of max|a-b| / max|b|; torchvision in float is up to 3e-6 off what is stored. */
   private static final double BOUND = 1e-4;
+
+  private static final double NMSE = 1e-10;
 
   private static float[] run(BackendChoice backend, Graph graph, Graph named, float[] images)
       throws InterruptedException {
@@ -64,8 +67,32 @@ class GoldenTest {
         "resnet56-32",
         "resnet56-45",
       })
-  void theReferenceComputesWhatTorchvisionComputes(String golden) throws InterruptedException {
-    assertNear(Golden.floats(golden), logits(BackendChoice.REFERENCE, golden), golden);
+  void bothBackendsComputeWhatTorchvisionComputes(String golden) throws InterruptedException {
+    float[] reference = logits(BackendChoice.REFERENCE, golden);
+    float[] cpu = logits(BackendChoice.CPU, golden);
+    assertNear(Golden.floats(golden), reference, golden + " on the reference");
+    assertNear(Golden.floats(golden), cpu, golden + " on the cpu");
+    Tensors.assertClose(reference, cpu, NMSE);
+  }
+
+  /** Plain Java would take minutes for these. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "resnet18-224",
+        "resnet34-224",
+        "resnet50-224",
+        "resnet101-224",
+        "resnet152-224",
+        "wide_resnet50_2-224",
+        "vgg16-224",
+        "resnet50-v1-224",
+        "resnet18-A-224",
+        "resnet18-C-224",
+        "plain18-224",
+      })
+  void theCpuComputesWhatTorchvisionComputes(String golden) throws InterruptedException {
+    assertNear(Golden.floats(golden), logits(BackendChoice.CPU, golden), golden);
   }
 
   private static float[] logits(BackendChoice backend, String golden) throws InterruptedException {
@@ -77,7 +104,7 @@ class GoldenTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"REFERENCE"})
+  @EnumSource(names = {"REFERENCE", "CPU"})
   void everyNodeOfAUnitComputesWhatTorchvisionComputes(BackendChoice backend)
       throws InterruptedException {
     Graph graph = Architecture.parse("resnet50").graph(1000, 17, 17);
