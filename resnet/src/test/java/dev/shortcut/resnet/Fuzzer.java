@@ -130,7 +130,7 @@ public final class Fuzzer {
                   essence(output)));
     }
     assertTrue(
-        Integer.parseInt(runs.group(1)) > examples.size(),
+        Integer.parseInt(runs.group(1)) >= examples.size(),
         () ->
             "only %s runs for %d examples: %s"
                 .formatted(runs.group(1), examples.size(), log.toAbsolutePath()));

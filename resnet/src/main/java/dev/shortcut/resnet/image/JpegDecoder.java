@@ -12,10 +12,26 @@ import java.awt.image.Raster;
 final class JpegDecoder {
   private static final int FRACTION_BITS = 16;
   private static final int HALF = 1 << (FRACTION_BITS - 1);
-  private static final int RED_FROM_CR = fixed(1.40200);
-  private static final int GREEN_FROM_CB = fixed(0.34414);
-  private static final int GREEN_FROM_CR = fixed(0.71414);
-  private static final int BLUE_FROM_CB = fixed(1.77200);
+
+  /**
+   * What a chrominance sample adds to a colour; green's two parts are rounded together and not yet
+   * shifted.
+   */
+  private static final int[] RED_FROM_CR = new int[256];
+
+  private static final int[] GREEN_FROM_CB = new int[256];
+  private static final int[] GREEN_FROM_CR = new int[256];
+  private static final int[] BLUE_FROM_CB = new int[256];
+
+  static {
+    for (int i = 0; i < 256; i++) {
+      int difference = i - 128;
+      RED_FROM_CR[i] = (fixed(1.40200) * difference + HALF) >> FRACTION_BITS;
+      GREEN_FROM_CB[i] = -fixed(0.34414) * difference + HALF;
+      GREEN_FROM_CR[i] = -fixed(0.71414) * difference;
+      BLUE_FROM_CB[i] = (fixed(1.77200) * difference + HALF) >> FRACTION_BITS;
+    }
+  }
 
   private JpegDecoder() {}
 
@@ -94,8 +110,8 @@ final class JpegDecoder {
   private static byte[] toRgb(byte[] samples) {
     for (int i = 0; i < samples.length; i += 3) {
       int y = samples[i] & 0xFF;
-      int cb = (samples[i + 1] & 0xFF) - 128;
-      int cr = (samples[i + 2] & 0xFF) - 128;
+      int cb = samples[i + 1] & 0xFF;
+      int cr = samples[i + 2] & 0xFF;
       samples[i] = (byte) red(y, cr);
       samples[i + 1] = (byte) green(y, cb, cr);
       samples[i + 2] = (byte) blue(y, cb);
@@ -124,8 +140,8 @@ final class JpegDecoder {
     byte[] rgb = new byte[samples.length / 4 * 3];
     for (int i = 0, to = 0; i < samples.length; i += 4, to += 3) {
       int y = samples[i] & 0xFF;
-      int cb = (samples[i + 1] & 0xFF) - 128;
-      int cr = (samples[i + 2] & 0xFF) - 128;
+      int cb = samples[i + 1] & 0xFF;
+      int cr = samples[i + 2] & 0xFF;
       int light = samples[i + 3] & 0xFF;
       rgb[to] = Samples.underInk(red(y, cr), light);
       rgb[to + 1] = Samples.underInk(green(y, cb, cr), light);
@@ -135,15 +151,15 @@ final class JpegDecoder {
   }
 
   private static int red(int y, int cr) {
-    return clamp(y + ((RED_FROM_CR * cr + HALF) >> FRACTION_BITS));
+    return clamp(y + RED_FROM_CR[cr]);
   }
 
   private static int green(int y, int cb, int cr) {
-    return clamp(y + ((HALF - GREEN_FROM_CB * cb - GREEN_FROM_CR * cr) >> FRACTION_BITS));
+    return clamp(y + ((GREEN_FROM_CB[cb] + GREEN_FROM_CR[cr]) >> FRACTION_BITS));
   }
 
   private static int blue(int y, int cb) {
-    return clamp(y + ((BLUE_FROM_CB * cb + HALF) >> FRACTION_BITS));
+    return clamp(y + BLUE_FROM_CB[cb]);
   }
 
   private static int clamp(int value) {

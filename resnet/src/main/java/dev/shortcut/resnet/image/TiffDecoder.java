@@ -24,6 +24,8 @@ final class TiffDecoder {
   private static final int PALETTE = 3;
   private static final int CMYK = 5;
   private static final int YCBCR = 6;
+  private static final int OLD_JPEG = 6;
+  private static final int JPEG = 7;
   private static final int ASSOCIATED_ALPHA = 1;
   private static final int MOST_SAMPLES = 8;
 
@@ -78,7 +80,8 @@ final class TiffDecoder {
               bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16;
           case PALETTE -> bits == 1 || bits == 2 || bits == 4 || bits == 8;
           case RGB, CMYK -> bits == 8 || bits == 16;
-          case YCBCR -> bits == 8;
+          // Without JPEG, the JDK's reader and libtiff disagree on what the samples mean.
+          case YCBCR -> bits == 8 && tags.number(COMPRESSION, 1) == JPEG;
           default -> false;
         };
     int least = photometric == CMYK ? 4 : photometric == RGB || photometric == YCBCR ? 3 : 1;
@@ -107,7 +110,7 @@ final class TiffDecoder {
         throw new UndecodableException("its pixels lie outside; the file is cut off, get it again");
       }
     }
-    if (tags.number(COMPRESSION, 1) == 6) {
+    if (tags.number(COMPRESSION, 1) == OLD_JPEG) {
       throw new UndecodableException(
           "it uses the JPEG compression of old TIFF, which is not supported; convert it to PNG");
     }
