@@ -9,6 +9,7 @@ bfloat16 hold exactly, so that the test can tell every element without storing i
 
 import collections
 import io
+import os
 import pickle
 import struct
 import sys
@@ -166,7 +167,7 @@ def by_hand(folder):
 
 
 def hostile(folder):
-    run = pickle.dumps({"w": Call(__import__("os").system, "touch owned")}, 2)
+    run = pickle.dumps({"w": Call(os.system, "touch owned")}, 2)
     (folder / "os-system.pth").write_bytes(archive(run))
     (folder / "os-system-legacy.pth").write_bytes(legacy(run))
     (folder / "eval.pth").write_bytes(archive(pickle.dumps(Call(eval, "1 + 1"), 4)))
