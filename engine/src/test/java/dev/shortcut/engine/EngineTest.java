@@ -17,10 +17,12 @@ import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -222,6 +224,28 @@ class EngineTest {
     var e =
         assertThrows(DeviceUnavailableException.class, () -> open(reference().withBackend(choice)));
     assertTrue(e.getMessage().contains("in this version"), e::getMessage);
+  }
+
+  @Test
+  void theAutomaticChoiceSaysWhatItTookAndWhy() {
+    Options automatic = reference().withBackend(BackendChoice.AUTO);
+    try (Engine engine = open(automatic)) {
+      assertEquals(
+          "cpu: no CUDA backend in this version, which runs on the CPU only", engine.choice());
+      assertTrue(engine.backend().startsWith("onednn: oneDNN 3."), engine::backend);
+    } catch (DeviceUnavailableException e) {
+      Assumptions.abort(e.getMessage());
+    }
+  }
+
+  @Test
+  void theAutomaticChoiceDoesNotFallBackToPlainJava() {
+    Options broken =
+        reference().withBackend(BackendChoice.AUTO).withLibrary(Path.of("no-such-library.so"));
+    var e = assertThrows(DeviceUnavailableException.class, () -> open(broken));
+    assertTrue(e.getMessage().contains("no-such-library.so"), e::getMessage);
+    assertTrue(e.getMessage().contains("reference"), e::getMessage);
+    assertEquals(2, e.getSuppressed().length);
   }
 
   @Test

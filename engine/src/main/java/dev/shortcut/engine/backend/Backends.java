@@ -95,6 +95,7 @@ public final class Backends {
 
   private static Backend notInThisVersion(Options options) {
     throw new DeviceUnavailableException(
-        "%s: no CUDA backend in this version".formatted(BackendChoice.CUDA));
+        "no %s backend in this version, which runs on the CPU only"
+            .formatted(options.backend() == BackendChoice.JCUDA ? "JCuda" : "CUDA"));
   }
 }
