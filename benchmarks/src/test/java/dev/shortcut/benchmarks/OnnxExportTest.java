@@ -5,16 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.onnxruntime.OrtException;
-import dev.shortcut.engine.Engine;
-import dev.shortcut.engine.Model;
-import dev.shortcut.engine.Options;
-import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
 import dev.shortcut.engine.graph.Layer;
 import dev.shortcut.engine.graph.Layout;
 import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.pass.Passes;
+import dev.shortcut.engine.testing.BackendUnderTest;
 import dev.shortcut.engine.testing.RandomGraphs;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.resnet.Architecture;
@@ -87,18 +84,19 @@ class OnnxExportTest {
         e.getMessage());
   }
 
-  private static void agrees(Graph graph, Random random)
-      throws InterruptedException, IOException, OrtException {
+  private static void agrees(Graph graph, Random random) throws IOException, OrtException {
     float[] images =
         Tensors.gaussians(random, Math.toIntExact(IMAGES * graph.input().shape().elements()));
-    Options options = Options.defaults().withBackend(BackendChoice.REFERENCE).withMaxBatch(IMAGES);
     try (var weights = new RandomWeights(graph, random.nextLong());
-        var peer = new OnnxSession(graph, weights, 1, null);
-        Engine engine = Engine.open(Model.of(graph, weights), options)) {
-      double error = Agreement.relativeError(peer.run(images), engine.run(images));
-      assertTrue(
-          error <= Agreement.BOUND,
-          () -> "%s is %g off ONNX Runtime:%n%s".formatted(engine.backend(), error, graph));
+        var peer = new OnnxSession(graph, weights, 1, null)) {
+      float[] expected = peer.run(images);
+      for (BackendUnderTest backend : BackendUnderTest.values()) {
+        double error =
+            Agreement.relativeError(expected, backend.run(graph, weights, IMAGES, images));
+        assertTrue(
+            error <= Agreement.BOUND,
+            () -> "%s is %g off ONNX Runtime:%n%s".formatted(backend, error, graph));
+      }
     }
   }
 }
