@@ -42,7 +42,7 @@ final class Evaluation {
     Map<String, Integer> classes = new HashMap<>();
     if (labels.containsAll(folders)) {
       folders.forEach(name -> classes.put(name, labels.indexOf(name)));
-    } else if (folders.size() == labels.size()) {
+    } else if (folders.size() == labels.size() && folders.stream().noneMatch(labels::contains)) {
       folders.forEach(name -> classes.put(name, classes.size()));
     } else {
       throw new InputException(
