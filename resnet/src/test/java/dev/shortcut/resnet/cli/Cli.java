@@ -28,7 +28,9 @@ final class Cli {
     return new Result(status, out.toString(StandardCharsets.UTF_8), err.toString());
   }
 
-  /** A process that would run a command as the launcher does, with the classes that are tested here. */
+  /**
+   * A process that would run a command as the launcher does, with the classes that are tested here.
+   */
   static ProcessBuilder process(String... args) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

@@ -64,7 +64,13 @@ class CommandsTest {
     Path pictures = pictures();
     Files.writeString(pictures.resolve("bird-text.jpg"), "I am no picture");
     Files.write(pictures.resolve("bird-empty.png"), new byte[0]);
-    Cli.Result result = run("classify", pictures.toString(), folder.resolve("gone.jpg").toString(), "--format", "json");
+    Cli.Result result =
+        run(
+            "classify",
+            pictures.toString(),
+            folder.resolve("gone.jpg").toString(),
+            "--format",
+            "json");
     assertEquals(1, result.status(), result.err());
     assertEquals(BundledPictures.names().size() + 3, result.lines().size());
     int errors = 0;
@@ -102,7 +108,8 @@ class CommandsTest {
   void listsAndPatternsNamePictures() throws Exception {
     Path pictures = pictures();
     Path list = folder.resolve("list.txt");
-    Files.writeString(list, pictures.resolve("cat-0001.jpg") + "\n" + pictures.resolve("dog-0001.jpg") + "\n");
+    Files.writeString(
+        list, pictures.resolve("cat-0001.jpg") + "\n" + pictures.resolve("dog-0001.jpg") + "\n");
     assertEquals(2, run("classify", "@" + list).lines().size());
     assertEquals(2, run("classify", "--list", list.toString()).lines().size());
     assertEquals(2, run("classify", pictures + "/*-0002.jpg").lines().size());
@@ -134,7 +141,8 @@ class CommandsTest {
                     .withInput(model.inputFormat())
                     .withOutput(Options.Output.FEATURES))) {
       String name = BundledPictures.names().getFirst();
-      float[] features = engine.run(model.preprocessing().apply(Picture.decode(BundledPictures.read(name))).rgb());
+      float[] features =
+          engine.run(model.preprocessing().apply(Picture.decode(BundledPictures.read(name))).rgb());
       float[] found = new float[features.length];
       for (int i = 0; i < found.length; i++) {
         found[i] = row.get("features").get(i).floatValue();
@@ -160,7 +168,8 @@ class CommandsTest {
     int all = BundledPictures.names().size();
     assertEquals(all, found.get("pictures").intValue());
     assertEquals(100.0 * wrong / all, found.get("top1_error_percent").doubleValue(), 1e-9);
-    assertEquals(0, found.get("top5_error_percent").doubleValue(), 1e-9); // a cat is among a dog's five
+    assertEquals(
+        0, found.get("top5_error_percent").doubleValue(), 1e-9); // a cat is among a dog's five
     assertEquals(1, found.get("confusion").get(3).get(5).intValue());
     assertEquals(1, run("evaluate", folder.resolve("gone").toString()).status());
     Files.createDirectories(data.resolve("zebra"));
@@ -196,7 +205,8 @@ class CommandsTest {
 
   private float[] runTensor(Path input) {
     Path output = folder.resolve("y.npy");
-    Cli.Result result = run("run", "--input", input.toString(), "--output", output.toString(), "--batch", "5");
+    Cli.Result result =
+        run("run", "--input", input.toString(), "--output", output.toString(), "--batch", "5");
     assertEquals(0, result.status(), result.err());
     try (var reader = NpyReader.open(output)) {
       float[] values = new float[Math.toIntExact(reader.dims().getFirst() * reader.rowBytes() / 4)];
@@ -234,9 +244,17 @@ class CommandsTest {
         List.of("3", "no CUDA backend", "classify", "--backend", "cuda"),
         List.of("4", "there is no such file", "classify", "--weights", "/gone/weights.pth"),
         List.of("4", "labels", "classify", "--labels", "/dev/null"),
-        List.of("5", "may take 1,024 bytes", "classify", "--backend", "reference", "--memory-limit", "1k"),
+        List.of(
+            "5",
+            "may take 1,024 bytes",
+            "classify",
+            "--backend",
+            "reference",
+            "--memory-limit",
+            "1k"),
         List.of("1", "no such file", "classify", "--backend", "reference", "/gone/picture.jpg"),
-        List.of("1", "cannot be read", "classify", "--backend", "reference", "--list", "/gone/list"));
+        List.of(
+            "1", "cannot be read", "classify", "--backend", "reference", "--list", "/gone/list"));
   }
 
   @ParameterizedTest
@@ -268,7 +286,8 @@ class CommandsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"classify", "embed", "evaluate", "run", "flops", "bench", "doctor", "selftest"})
+  @ValueSource(
+      strings = {"classify", "embed", "evaluate", "run", "flops", "bench", "doctor", "selftest"})
   void everyCommandHasAManual(String command) {
     Cli.Result result = Cli.run(command, "--help");
     assertEquals(0, result.status());
@@ -317,11 +336,12 @@ class CommandsTest {
                   row.get("fused_kernels").longValue()));
       assertEquals(2 * row.get("macs").longValue(), row.get("flops").longValue());
     }
-    assertTrue(
-        Cli.run("flops", "--model", "resnet50", "--by", "stage").out().contains("35.81"));
+    assertTrue(Cli.run("flops", "--model", "resnet50", "--by", "stage").out().contains("35.81"));
     assertEquals(
-        2 + 53 + 53 + 49 + 16 + 3, // header and input; convs, norms, ReLUs, sums; pools and fc; flatten
-        Cli.run("flops", "--model", "resnet50", "--by", "layer", "--format", "csv").lines().size() - 1);
+        2 + 53 + 53 + 49 + 16
+            + 3, // header and input; convs, norms, ReLUs, sums; pools and fc; flatten
+        Cli.run("flops", "--model", "resnet50", "--by", "layer", "--format", "csv").lines().size()
+            - 1);
   }
 
   @Test
@@ -333,7 +353,8 @@ class CommandsTest {
     assertEquals(2, found.get("measurements").size());
     for (JsonNode line : found.get("measurements")) {
       assertTrue(line.get("images_per_second").doubleValue() > 0);
-      assertTrue(line.get("latency_p50_ms").doubleValue() <= line.get("latency_max_ms").doubleValue());
+      assertTrue(
+          line.get("latency_p50_ms").doubleValue() <= line.get("latency_max_ms").doubleValue());
       assertEquals(
           line.get("images_per_second").doubleValue() * 81_102_080 / 1e9,
           line.get("gflops_per_second").doubleValue(),
@@ -344,7 +365,15 @@ class CommandsTest {
   @Test
   void doctorTellsOfEveryBackend() {
     String out = Cli.run("doctor").out();
-    for (String what : List.of("Java", "processor", "memory", "backend auto", "backend cuda", "libwebp", "cache folder")) {
+    for (String what :
+        List.of(
+            "Java",
+            "processor",
+            "memory",
+            "backend auto",
+            "backend cuda",
+            "libwebp",
+            "cache folder")) {
       assertTrue(out.contains(what), out);
     }
     assertTrue(out.contains("no CUDA backend in this version"), out);
@@ -354,6 +383,8 @@ class CommandsTest {
   void explainPrintsPassesAndKernels() {
     Cli.Result result = run("classify", "--explain");
     assertTrue(result.err().contains("layer1.0.conv1"), result.err());
-    assertEquals(new String(result.out().getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8), run("classify").out());
+    assertEquals(
+        new String(result.out().getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8),
+        run("classify").out());
   }
 }

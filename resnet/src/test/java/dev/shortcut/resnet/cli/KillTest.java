@@ -19,7 +19,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a process leaves that is killed is gone on with; nothing is lost and nothing comes twice. */
+/**
+ * What a process leaves that is killed is gone on with; nothing is lost and nothing comes twice.
+ */
 @Timeout(400)
 class KillTest {
   private static final int KILLS = 20;
@@ -33,7 +35,8 @@ class KillTest {
     List<String> names = BundledPictures.names();
     for (int i = 0; i < PICTURES; i++) {
       byte[] picture = BundledPictures.read(names.get(random.nextInt(names.size())));
-      byte[] content = random.nextInt(50) == 0 ? "no picture".getBytes(StandardCharsets.UTF_8) : picture;
+      byte[] content =
+          random.nextInt(50) == 0 ? "no picture".getBytes(StandardCharsets.UTF_8) : picture;
       Files.write(pictures.resolve("p%05d.jpg".formatted(i)), content);
     }
     return pictures;
@@ -41,8 +44,17 @@ class KillTest {
 
   private Process start(Path pictures, Path output) throws IOException {
     return Cli.process(
-            "classify", pictures.toString(), "--backend", "reference", "--batch", "16", "--threads", "1",
-            "-o", output.toString(), "--resume")
+            "classify",
+            pictures.toString(),
+            "--backend",
+            "reference",
+            "--batch",
+            "16",
+            "--threads",
+            "1",
+            "-o",
+            output.toString(),
+            "--resume")
         .redirectErrorStream(true)
         .redirectOutput(folder.resolve("messages.txt").toFile())
         .start();
@@ -64,7 +76,8 @@ class KillTest {
     int torn = 0;
     while (kills < KILLS) {
       Process process = start(pictures, output);
-      // Somewhere in the next twentieth of the output: at no row's end, and at no time of the process in particular.
+      // Somewhere in the next twentieth of the output: at no row's end, and at no time of the
+      // process in particular.
       long from = Files.exists(part) ? Files.size(part) : 0;
       long until = Math.min(from + random.nextLong(1, bytes / KILLS), bytes - 1);
       while (process.isAlive() && (!Files.exists(part) || Files.size(part) < until)) {
@@ -82,7 +95,8 @@ class KillTest {
     assertArrayEquals(Files.readAllBytes(whole), Files.readAllBytes(output));
     System.err.printf("%d kills, %d of them within a row%n", kills, torn);
     try (Stream<Path> left = Files.list(folder)) {
-      assertEquals(List.of(), left.map(Path::toString).filter(name -> name.endsWith(".part")).toList());
+      assertEquals(
+          List.of(), left.map(Path::toString).filter(name -> name.endsWith(".part")).toList());
     }
   }
 

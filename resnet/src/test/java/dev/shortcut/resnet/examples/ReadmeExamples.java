@@ -1,0 +1,49 @@
+package dev.shortcut.resnet.examples;
+
+import dev.shortcut.engine.Benchmark;
+import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Measurement;
+import dev.shortcut.engine.Options;
+import dev.shortcut.resnet.ImageModel;
+import dev.shortcut.resnet.batch.BatchJob;
+import dev.shortcut.resnet.batch.Inputs;
+import dev.shortcut.resnet.batch.Rows;
+import dev.shortcut.resnet.batch.Summary;
+import dev.shortcut.resnet.image.Picture;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * The README's Java, compiled and run; {@link ReadmeTest} checks that the README shows the same
+ * lines.
+ */
+final class ReadmeExamples {
+  private ReadmeExamples() {}
+
+  static float[] onePicture(Path file) throws InterruptedException {
+    try (ImageModel model = ImageModel.bundled();
+        Engine engine = Engine.open(model, Options.defaults().withInput(model.inputFormat()))) {
+      Picture picture = model.preprocessing().apply(Picture.decode(file));
+      float[] logits = engine.run(picture.rgb());
+      return logits;
+    }
+  }
+
+  static Summary manyPictures(Path folder, Path labels) throws InterruptedException {
+    try (ImageModel model = ImageModel.bundled();
+        Engine engine = Engine.open(model, Options.defaults().withInput(model.inputFormat()))) {
+      return BatchJob.classify(engine, model, 5)
+          .inputs(Inputs.files(folder))
+          .output(Rows.jsonLines(labels).resume())
+          .onProgress(p -> System.err.println(p.rows() + " rows"))
+          .start()
+          .join();
+    }
+  }
+
+  static Measurement measure(Engine engine) throws InterruptedException {
+    Measurement m = Benchmark.of(engine).batch(8).warmUp(Duration.ofMillis(100)).rounds(10).run();
+    System.err.printf("%.1f images/s, median %s%n", m.imagesPerSecond(), m.latency(50));
+    return m;
+  }
+}

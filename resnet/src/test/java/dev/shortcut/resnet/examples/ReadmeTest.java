@@ -1,0 +1,67 @@
+package dev.shortcut.resnet.examples;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Options;
+import dev.shortcut.resnet.BundledPictures;
+import dev.shortcut.resnet.ImageModel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ReadmeTest {
+  private static final Pattern JAVA = Pattern.compile("(?ms)^```java\\n(.*?)^```$");
+
+  @TempDir private Path folder;
+
+  @Test
+  void theReadmeShowsWhatIsCompiledHere() throws Exception {
+    Path sources = Path.of("src", "test", "java", "dev", "shortcut", "resnet", "examples");
+    String examples =
+        words(
+            Files.readString(sources.resolve("ReadmeExamples.java"))
+                + Files.readString(sources.resolve("OwnNetwork.java")));
+    List<String> blocks = new ArrayList<>();
+    Matcher matcher = JAVA.matcher(Files.readString(Path.of("..", "README.md")));
+    while (matcher.find()) {
+      blocks.add(words(matcher.group(1)));
+    }
+    assertFalse(blocks.isEmpty());
+    for (String block : blocks) {
+      assertTrue(examples.contains(block), () -> "no example has: " + block);
+    }
+  }
+
+  /** Code without its layout. */
+  private static String words(String code) {
+    return code.replaceAll("\\s+", "");
+  }
+
+  @Test
+  void theExamplesDoWhatTheySay() throws Exception {
+    for (String name : BundledPictures.names()) {
+      Files.write(folder.resolve(name), BundledPictures.read(name));
+    }
+    float[] logits = ReadmeExamples.onePicture(folder.resolve("cat-0001.jpg"));
+    assertEquals(10, logits.length);
+    for (float logit : logits) {
+      assertTrue(logit <= logits[3]); // the cat
+    }
+    Path labels = folder.resolve("labels.jsonl");
+    assertEquals(
+        BundledPictures.names().size(), ReadmeExamples.manyPictures(folder, labels).rows());
+    assertEquals(BundledPictures.names().size(), Files.readAllLines(labels).size());
+    try (ImageModel model = ImageModel.bundled();
+        Engine engine = Engine.open(model, Options.defaults().withInput(model.inputFormat()))) {
+      assertEquals(80, ReadmeExamples.measure(engine).images());
+    }
+  }
+}
