@@ -30,12 +30,15 @@ final class OneDnn {
   /** {@code DNNL_MAX_NDIMS}: elements of a {@code dnnl_dims_t}. */
   static final int MAX_DIMENSIONS = 12;
 
-  private static final long VERSION_BYTES = 32;
+  /** {@code int major, minor, patch; const char *hash; unsigned cpu_runtime, gpu_runtime}. */
+  static final long VERSION_BYTES = 32;
+
+  /** Where the threading runtime stands in a version. */
+  static final long VERSION_CPU_RUNTIME = 24;
 
   private static final AtomicLong LIVE_HANDLES = new AtomicLong();
 
   private final NativeLibrary library;
-  private final MethodHandle version;
   private final MethodHandle engineCreate;
   private final MethodHandle engineDestroy;
   private final MethodHandle streamCreate;
@@ -80,7 +83,6 @@ final class OneDnn {
 
   OneDnn(NativeLibrary library) {
     this.library = library;
-    version = library.function("dnnl_version", POINTER);
     engineCreate = status("engine_create", POINTER, INT, SIZE_T);
     engineDestroy = status("engine_destroy", POINTER);
     streamCreate = status("stream_create", POINTER, POINTER, INT);
@@ -241,6 +243,12 @@ final class OneDnn {
   record Version(int major, int minor, int patch, int cpuRuntime) {}
 
   Version version() {
+    return version(library);
+  }
+
+  /** The version of a library whose other functions may not be there. */
+  static Version version(NativeLibrary library) {
+    MethodHandle version = library.function("dnnl_version", POINTER);
     MemorySegment pointer;
     try {
       pointer = (MemorySegment) version.invokeExact();
@@ -249,7 +257,10 @@ final class OneDnn {
     }
     MemorySegment struct = NativeLibrary.view(pointer, VERSION_BYTES);
     return new Version(
-        struct.get(INT, 0), struct.get(INT, 4), struct.get(INT, 8), struct.get(INT, 24));
+        struct.get(INT, 0),
+        struct.get(INT, 4),
+        struct.get(INT, 8),
+        struct.get(INT, VERSION_CPU_RUNTIME));
   }
 
   /** The instruction set that code is generated for, one of {@code dnnl_cpu_isa_t}. */

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finding oneDNN: the file that the options name, the one that a property or an environment
- * variable names, the bundled one, what the system has. Any 3.x of at least 3.1 that runs its
+ * variable names, the bundled one, what the system has. Any 3.x of at least 3.4 that runs its
  * threads through OpenMP will do.
  */
 final class OneDnnLibrary {
@@ -60,9 +60,9 @@ final class OneDnnLibrary {
               .bundled(bundle())
               .sonames("libdnnl.so.3")
               .load();
-      var oneDnn = new OneDnn(library);
-      checkVersion(oneDnn);
-      return oneDnn;
+      // First, since another version may lack functions that we bind.
+      checkVersion(library, OneDnn.version(library));
+      return new OneDnn(library);
     } catch (LibraryException e) {
       throw new DeviceUnavailableException("the CPU backend cannot run: " + e.getMessage(), e);
     }
@@ -78,11 +78,10 @@ final class OneDnnLibrary {
                 .orElse(null));
   }
 
-  private static void checkVersion(OneDnn oneDnn) {
-    OneDnn.Version version = oneDnn.version();
+  private static void checkVersion(NativeLibrary library, OneDnn.Version version) {
     String found =
         "%s is version %d.%d.%d"
-            .formatted(oneDnn.library(), version.major(), version.minor(), version.patch());
+            .formatted(library, version.major(), version.minor(), version.patch());
     if (version.major() != MAJOR || version.minor() < FIRST_MINOR) {
       throw new DeviceUnavailableException(
           "the CPU backend cannot run: %s, but %d.%d or a later %d.x is needed; leave out -D%s to use the bundled one"
