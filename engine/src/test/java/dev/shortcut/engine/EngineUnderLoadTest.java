@@ -216,8 +216,8 @@ class EngineUnderLoadTest {
     assertTrue(
         taken > 8 << 20, () -> "an engine that takes %d bytes shows no leak".formatted(taken));
     assertTrue(grown < bound, () -> "%d bytes more, an engine takes %d".formatted(grown, taken));
-    assertTrue(
-        ProcessStatus.threads().size() <= threadsBefore, () -> ProcessStatus.threads().toString());
+    List<String> threads = ProcessStatus.threads(threadsBefore);
+    assertTrue(threads.size() <= threadsBefore, threads::toString);
   }
 
   private static long openAndClose(
@@ -231,15 +231,17 @@ class EngineUnderLoadTest {
 
   @ParameterizedTest
   @EnumSource
-  void theMemoryLimitRefusesBeforeAnythingIsAllocated(BackendUnderTest backend) {
+  void theMemoryLimitRefusesBeforeAnythingIsAllocated(BackendUnderTest backend)
+      throws InterruptedException {
     Options tooMuch = options(backend).withMaxBatch(1 << 20).withMemoryLimit(64 << 20);
     long before = ProcessStatus.residentBytes();
-    int threads = ProcessStatus.threads().size();
+    int threadsBefore = ProcessStatus.threads().size();
     for (int i = 0; i < 5; i++) {
       assertThrows(MemoryLimitException.class, () -> open(backend, GRAPH, tooMuch));
     }
     assertTrue(ProcessStatus.residentBytes() - before < 16 << 20, "memory grew");
-    assertTrue(ProcessStatus.threads().size() <= threads, "threads were left");
+    List<String> threads = ProcessStatus.threads(threadsBefore);
+    assertTrue(threads.size() <= threadsBefore, threads::toString);
   }
 
   @ParameterizedTest

@@ -56,6 +56,20 @@ public final class ProcessStatus {
     return names;
   }
 
+  /**
+   * As {@link #threads}, but waits up to ten seconds until there are no more than {@code expected}:
+   * an OpenMP library's threads end some time after the thread that they worked for.
+   */
+  public static List<String> threads(int expected) throws InterruptedException {
+    long deadline = System.nanoTime() + 10_000_000_000L;
+    List<String> names = threads();
+    while (names.size() > expected && System.nanoTime() < deadline) {
+      Thread.sleep(10);
+      names = threads();
+    }
+    return names;
+  }
+
   /** Bytes of memory that are not of a file and lie in RAM, after a garbage collection. */
   public static long residentBytes() {
     requireLinux();

@@ -22,15 +22,12 @@ import dev.shortcut.engine.graph.Weights;
 import dev.shortcut.engine.pass.Passes;
 import dev.shortcut.engine.testing.HeapAllocation;
 import dev.shortcut.engine.testing.MapWeights;
+import dev.shortcut.engine.testing.ProcessStatus;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -148,18 +145,15 @@ class OneDnnModelTest {
     int slots = 3;
     // The first use of OpenMP and of the JVM's compilers may leave threads of their own.
     runAll(graph, 1);
-    long before = osThreads();
-    long during = runAll(graph, slots);
-    assertTrue(during <= before + slots * 2L, () -> before + " threads became " + during);
-    long deadline = System.nanoTime() + 10_000_000_000L;
-    while (osThreads() > before && System.nanoTime() < deadline) {
-      Thread.sleep(10);
-    }
-    assertTrue(osThreads() <= before, () -> "threads are left: " + before);
+    int before = ProcessStatus.threads().size();
+    int during = runAll(graph, slots);
+    assertTrue(during <= before + slots * 2, () -> before + " threads became " + during);
+    List<String> left = ProcessStatus.threads(before);
+    assertTrue(left.size() <= before, left::toString);
   }
 
   @Test
-  void memoryIsWhatTheProcessGrowsBy() throws IOException {
+  void memoryIsWhatTheProcessGrowsBy() {
     var g = new GraphBuilder("large", new Shape(3, 96, 96));
     Node x = g.add("stem", new Layer.Convolution(512, 3, 2, 1), g.input());
     for (int i = 0; i < 6; i++) {
@@ -170,10 +164,9 @@ class OneDnnModelTest {
     Options options = OPTIONS.withMaxBatch(24);
     // Generated code stays in oneDNN's own cache and is no part of the report.
     backend.compile(fused(graph), new Zeros(graph), sizes, options).close();
-    System.gc();
-    long before = residentBytes();
+    long before = ProcessStatus.residentBytes();
     try (CompiledModel model = backend.compile(fused(graph), new Zeros(graph), sizes, options)) {
-      long grown = residentBytes() - before;
+      long grown = ProcessStatus.residentBytes() - before;
       long reported = model.memory().total();
       assertTrue(reported > 150_000_000, () -> "too small to measure: " + reported);
       assertEquals(reported, grown, 0.05 * reported);
@@ -181,7 +174,7 @@ class OneDnnModelTest {
   }
 
   @Test
-  void twoHundredModelsLeaveMemoryWhereItWas() throws IOException {
+  void twoHundredModelsLeaveMemoryWhereItWas() {
     Graph graph = unit();
     MapWeights weights = weights(graph);
     float[] input = Tensors.gaussians(TestSeed.random(), 3 * 40 * 40);
@@ -190,14 +183,14 @@ class OneDnnModelTest {
     long held = 0;
     for (int round = 0; round < 220; round++) {
       if (round == 20) {
-        before = residentBytes() - heapBytes();
+        before = ProcessStatus.residentBytes();
       }
       try (CompiledModel model = backend.compile(fused(graph), weights, List.of(1, 16), options)) {
         run(model.slots().getFirst(), 1, input, 10);
         held = 200 * model.memory().total();
       }
     }
-    long grown = residentBytes() - heapBytes() - before;
+    long grown = ProcessStatus.residentBytes() - before;
     // What the C library keeps for reuse and the code that the virtual machine compiles come and
     // go by tens of megabytes; a model that is not freed adds up to hundreds.
     long bound = held / 4;
@@ -246,7 +239,7 @@ class OneDnnModelTest {
   }
 
   /** Runs every slot on a thread of its own and returns how many threads there were meanwhile. */
-  private long runAll(Graph graph, int slots) throws Exception {
+  private int runAll(Graph graph, int slots) throws Exception {
     try (CompiledModel model = compile(graph, weights(graph), OPTIONS.withSlots(slots))) {
       var ran = new CountDownLatch(slots);
       var counted = new CountDownLatch(1);
@@ -266,45 +259,13 @@ class OneDnnModelTest {
                 }));
       }
       ran.await();
-      long count = osThreads();
+      int count = ProcessStatus.threads().size();
       counted.countDown();
       for (Thread thread : threads) {
         thread.join();
       }
       return count;
     }
-  }
-
-  /** Threads of this process, without the ones that the virtual machine adds as it pleases. */
-  private static long osThreads() throws IOException {
-    try (var tasks = Files.list(Path.of("/proc/self/task"))) {
-      return tasks
-          .map(OneDnnModelTest::name)
-          .filter(name -> !name.matches("(?s)(C1|C2|G1|GC) .*|"))
-          .count();
-    }
-  }
-
-  /** A thread's name, or nothing if it has ended. */
-  private static String name(Path task) {
-    try {
-      return Files.readString(task.resolve("comm"));
-    } catch (IOException e) {
-      return "";
-    }
-  }
-
-  private static long heapBytes() {
-    return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getCommitted();
-  }
-
-  private static long residentBytes() throws IOException {
-    for (String line : Files.readAllLines(Path.of("/proc/self/smaps_rollup"))) {
-      if (line.startsWith("Rss:")) {
-        return Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024;
-      }
-    }
-    throw new IOException("no Rss in smaps_rollup");
   }
 
   /** Zeros for every tensor, without an array of them. */
