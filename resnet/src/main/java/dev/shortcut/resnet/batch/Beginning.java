@@ -35,15 +35,17 @@ record Beginning(
     if (Files.isDirectory(file)) {
       throw new InputException(file + " is a folder; give the name of a file to write");
     }
-    // A run that was killed before its first byte has left nothing to go on with or to lose.
-    boolean begun = size(PartFile.path(file)) > 0;
-    if (begun && !resume && !overwrite) {
+    // A run that was killed before its first byte has left nothing to lose here, but what belongs
+    // to the file, such as vectors without their lines, may lie beside it.
+    boolean begun = Files.exists(PartFile.path(file));
+    boolean hasRows = size(PartFile.path(file)) > 0;
+    if (hasRows && !resume && !overwrite) {
       throw new ResumeException(
           "%s is what an unfinished run has left: go on with --resume, or begin anew with --overwrite"
               .formatted(PartFile.path(file)));
     }
     if (!resume || !Files.exists(manifestFile)) {
-      if (resume && begun) {
+      if (resume && hasRows) {
         throw new ResumeException(
             "%s cannot be gone on with, because %s is missing, which says what it was made from; begin anew with --overwrite"
                 .formatted(PartFile.path(file), manifestFile));

@@ -22,6 +22,8 @@ import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(120)
 class ResumeTest {
@@ -53,11 +55,34 @@ class ResumeTest {
     tornAnywhere(folder.resolve("rows.csv"), TestSeed.random());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"rows.jsonl", "rows.csv"})
+  void anOutputWithoutItsFirstByteIsMadeFromTheStart(String name) throws Exception {
+    Path file = folder.resolve(name);
+    tornAt(0, file, ToyJob.inputs(20, TestSeed.random()));
+  }
+
+  @Test
+  void vectorsWithoutTheirFirstLineAreMadeFromTheStart() throws Exception {
+    List<Input> inputs = ToyJob.inputs(20, TestSeed.random());
+    Path output = folder.resolve("vectors");
+    run(inputs, Rows.npy(output));
+    var whole = contents(output);
+    tear(output.resolve("ids.jsonl"), 0);
+    run(inputs, Rows.npy(output).resume());
+    assertEquals(whole.keySet(), contents(output).keySet());
+    contents(output).forEach((name, bytes) -> assertArrayEquals(whole.get(name), bytes, name));
+  }
+
   private void tornAnywhere(Path file, Random random) throws Exception {
     List<Input> inputs = ToyJob.inputs(1 + random.nextInt(100), random);
     run(inputs, rows(file));
+    tornAt(random.nextLong(Files.size(file) + 1), file, inputs);
+  }
+
+  private static void tornAt(long cut, Path file, List<Input> inputs) throws Exception {
+    run(inputs, rows(file).overwrite());
     byte[] whole = Files.readAllBytes(file);
-    long cut = random.nextInt(whole.length + 1);
     tear(file, cut);
     Summary summary = run(inputs, rows(file).resume());
     assertEquals(inputs.size(), summary.rows() + summary.resumed(), () -> "torn at byte " + cut);
