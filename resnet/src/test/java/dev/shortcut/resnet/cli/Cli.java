@@ -30,9 +30,11 @@ final class Cli {
 
   /**
    * A process that would run a command as the launcher does, with the classes that are tested here.
+   * It heeds interrupts even where this process was started with interrupts ignored, as everything
+   * is that a script runs in the background.
    */
   static ProcessBuilder process(String... args) {
-    List<String> command = new ArrayList<>();
+    List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT"));
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("-cp");
