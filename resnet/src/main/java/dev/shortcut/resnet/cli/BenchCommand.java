@@ -39,7 +39,7 @@ final class BenchCommand implements Callable<Integer> {
       names = "--model",
       paramLabel = "NAME[,NAME...]",
       split = ",",
-      converter = ModelOptions.ArchitectureName.class,
+      converter = NetworkOptions.ArchitectureName.class,
       description = "The networks. Default: resnet50.",
       defaultValue = "resnet50")
   private List<Architecture> networks = List.of();
@@ -64,12 +64,7 @@ final class BenchCommand implements Callable<Integer> {
 
   @Mixin private DeviceOptions device = new DeviceOptions();
 
-  @Option(
-      names = "--format",
-      paramLabel = "text|json|csv",
-      description = "How the table is written. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "text")
-  private Format format = Format.TEXT;
+  @Mixin private FormatOption format = new FormatOption();
 
   BenchCommand(Console console) {
     this.console = console;
@@ -141,8 +136,8 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void print(Table table, String backend, Peak peak, Options options) {
-    if (format != Format.JSON) {
-      console.print(table.in(format));
+    if (format.chosen() != Format.JSON) {
+      console.print(table.in(format.chosen()));
       return;
     }
     Map<String, Object> all = new LinkedHashMap<>();

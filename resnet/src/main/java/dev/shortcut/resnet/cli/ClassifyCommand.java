@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -52,21 +51,13 @@ final class ClassifyCommand implements Callable<Integer> {
       converter = DeviceOptions.Count.class)
   private int top = 5;
 
-  @Option(
-      names = "--format",
-      paramLabel = "text|json|csv",
-      description =
-          "How rows are written; json means JSON Lines. Default: text on standard output; in files what the name ends with,"
-              + " else JSON Lines.")
-  private @Nullable Format format;
-
   ClassifyCommand(Console console) {
     this.console = console;
   }
 
   @Override
   public Integer call() throws InterruptedException {
-    Format rowFormat = outputs.format(format, Format.TEXT);
+    Format rowFormat = outputs.format(Format.TEXT);
     try (ImageModel model = models.open();
         Engine engine =
             OpenEngine.of(

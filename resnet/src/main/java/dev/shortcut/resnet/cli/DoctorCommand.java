@@ -17,7 +17,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 
 @Command(
     name = "doctor",
@@ -34,12 +34,7 @@ import picocli.CommandLine.Option;
 final class DoctorCommand implements Callable<Integer> {
   private final Console console;
 
-  @Option(
-      names = "--format",
-      paramLabel = "text|json|csv",
-      description = "How the findings are written. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "text")
-  private Format format = Format.TEXT;
+  @Mixin private FormatOption format = new FormatOption();
 
   DoctorCommand(Console console) {
     this.console = console;
@@ -75,7 +70,7 @@ final class DoctorCommand implements Callable<Integer> {
     backend(Options.BackendChoice.CUDA, findings);
     backend(Options.BackendChoice.REFERENCE, findings);
     libWebp(findings);
-    console.print(findings.in(format));
+    console.print(findings.in(format.chosen()));
     return works ? ExitCodes.OK : ExitCodes.NO_DEVICE;
   }
 

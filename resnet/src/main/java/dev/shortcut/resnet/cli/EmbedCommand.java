@@ -9,7 +9,6 @@ import dev.shortcut.resnet.batch.Summary;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -52,12 +51,6 @@ final class EmbedCommand implements Callable<Integer> {
       defaultValue = "features")
   private Values values = Values.FEATURES;
 
-  @Option(
-      names = "--format",
-      paramLabel = "json|csv",
-      description = "How rows are written where they do not go to a folder; json means JSON Lines.")
-  private @Nullable Format format;
-
   EmbedCommand(Console console) {
     this.console = console;
   }
@@ -87,18 +80,18 @@ final class EmbedCommand implements Callable<Integer> {
   private Rows rows() {
     Path output = outputs.output();
     if (output == null) {
-      return switch (outputs.format(format, Format.JSON)) {
+      return switch (outputs.format(Format.JSON)) {
         case TEXT -> throw PictureJob.noTextFiles();
         case JSON -> Rows.jsonLines(console.out());
         case CSV -> Rows.csv(console.out());
       };
     }
     String name = output.toString().toLowerCase(Locale.ROOT);
-    boolean file = format != null || name.matches(".*\\.(jsonl?|ndjson|csv)");
+    boolean file = outputs.format() != null || name.matches(".*\\.(jsonl?|ndjson|csv)");
     Rows rows =
         !file
             ? Rows.npy(output)
-            : switch (outputs.format(format, Format.JSON)) {
+            : switch (outputs.format(Format.JSON)) {
               case TEXT -> throw PictureJob.noTextFiles();
               case JSON -> Rows.jsonLines(output);
               case CSV -> Rows.csv(output);

@@ -65,12 +65,7 @@ final class EvaluateCommand implements Callable<Integer> {
       defaultValue = "apply")
   private ExifOrientation exif = ExifOrientation.APPLY;
 
-  @Option(
-      names = "--format",
-      paramLabel = "text|json|csv",
-      description = "How the result is written. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "text")
-  private Format format = Format.TEXT;
+  @Mixin private FormatOption format = new FormatOption();
 
   EvaluateCommand(Console console) {
     this.console = console;
@@ -96,7 +91,7 @@ final class EvaluateCommand implements Callable<Integer> {
       }
       console.message(RunningJob.describe(summary));
       console.print(
-          switch (format) {
+          switch (format.chosen()) {
             case TEXT -> evaluation.text(WORST, WIDEST_MATRIX);
             case JSON -> Table.json(evaluation.json());
             case CSV -> evaluation.classes().csv();

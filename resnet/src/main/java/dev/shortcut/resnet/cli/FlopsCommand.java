@@ -7,7 +7,6 @@ import dev.shortcut.engine.cost.LayerCost;
 import dev.shortcut.engine.cost.Traffic;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.resnet.Architecture;
-import dev.shortcut.resnet.Shortcut;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -15,6 +14,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -52,18 +52,7 @@ final class FlopsCommand implements Callable<Integer> {
   @SuppressWarnings("NullAway.Init")
   private CommandSpec spec;
 
-  @Option(
-      names = "--model",
-      paramLabel = "NAME",
-      converter = ModelOptions.ArchitectureName.class,
-      description = "The network. Default: all of the family.")
-  private @Nullable Architecture architecture;
-
-  @Option(
-      names = "--shortcut",
-      paramLabel = "A|B|C",
-      description = "The paper's shortcut option, where it is not the network's own.")
-  private @Nullable Shortcut shortcut;
+  @Mixin private NetworkOptions networks = new NetworkOptions();
 
   @Option(
       names = "--by",
@@ -103,12 +92,7 @@ final class FlopsCommand implements Callable<Integer> {
       converter = DeviceOptions.Count.class)
   private int batch = 1;
 
-  @Option(
-      names = "--format",
-      paramLabel = "text|json|csv",
-      description = "How the table is written. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "text")
-  private Format format = Format.TEXT;
+  @Mixin private FormatOption format = new FormatOption();
 
   FlopsCommand(Console console) {
     this.console = console;
@@ -116,17 +100,17 @@ final class FlopsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    Architecture architecture = networks.architecture();
     if (architecture == null && by != By.NETWORK) {
       throw new ParameterException(
           spec.commandLine(), "--by %s needs --model".formatted(by).toLowerCase(Locale.ROOT));
     }
-    List<Architecture> networks = architecture == null ? Architecture.all() : List.of(architecture);
     Table table = by == By.LAYER ? layerTable() : partTable();
-    for (Architecture network : networks) {
+    for (Architecture network : architecture == null ? Architecture.all() : List.of(architecture)) {
       add(report(network), table);
     }
-    console.print(table.in(format));
-    if (format == Format.TEXT) {
+    console.print(table.in(format.chosen()));
+    if (format.chosen() == Format.TEXT) {
       console.message(
           "For one image. 1 MAC = 1 multiply-add = 2 FLOPs. Bytes in %s, MB = 10^6."
               .formatted(precision));
@@ -135,23 +119,15 @@ final class FlopsCommand implements Callable<Integer> {
   }
 
   private CostReport report(Architecture network) {
-    Architecture wanted = network;
-    if (shortcut != null) {
-      try {
-        wanted = network.withShortcut(shortcut);
-      } catch (IllegalArgumentException e) {
-        throw new ParameterException(
-            spec.commandLine(), "--shortcut %s: %s".formatted(shortcut, e.getMessage()), e);
-      }
-    }
-    int side = size == null ? wanted.imageSize() : size;
+    int side = size == null ? network.imageSize() : size;
     try {
-      Graph graph = wanted.graph(classes == null ? wanted.classes() : classes, side, side);
+      Graph graph = network.graph(classes == null ? network.classes() : classes, side, side);
       return CostReport.of(graph, precision);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(
           spec.commandLine(),
-          "%s cannot take images of %dx%d: %s".formatted(wanted.name(), side, side, e.getMessage()),
+          "%s cannot take images of %dx%d: %s"
+              .formatted(network.name(), side, side, e.getMessage()),
           e);
     }
   }

@@ -4,7 +4,6 @@ import dev.shortcut.engine.ModelException;
 import dev.shortcut.resnet.Architecture;
 import dev.shortcut.resnet.ImageModel;
 import dev.shortcut.resnet.Overrides;
-import dev.shortcut.resnet.Shortcut;
 import dev.shortcut.resnet.image.Interpolation;
 import dev.shortcut.resnet.image.Rgb;
 import java.io.IOException;
@@ -14,6 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -28,22 +28,7 @@ final class ModelOptions {
   @SuppressWarnings("NullAway.Init")
   private CommandSpec command;
 
-  @Option(
-      names = "--model",
-      paramLabel = "NAME",
-      converter = ArchitectureName.class,
-      description = {
-        "The network: resnet18, 34, 50, 101, 152 (-v1: stride in the first 1x1 convolution, as in the paper), wide_resnet50_2,"
-            + " wide_resnet101_2, plain18, plain34, vgg16, vgg19, and for 32x32 pictures resnet20, 32, 44, 56, 110, 1202."
-            + " Without it the weights say which."
-      })
-  private @Nullable Architecture architecture;
-
-  @Option(
-      names = "--shortcut",
-      paramLabel = "A|B|C",
-      description = "The paper's shortcut option, where it is not the network's own.")
-  private @Nullable Shortcut shortcut;
+  @Mixin private NetworkOptions network = new NetworkOptions();
 
   @Option(
       names = "--weights",
@@ -94,17 +79,6 @@ final class ModelOptions {
       description = "What each channel is divided by. Default: the weights' own.")
   private @Nullable Rgb std;
 
-  static final class ArchitectureName implements ITypeConverter<Architecture> {
-    @Override
-    public Architecture convert(String value) {
-      try {
-        return Architecture.parse(value);
-      } catch (IllegalArgumentException e) {
-        throw new TypeConversionException(e.getMessage());
-      }
-    }
-  }
-
   static final class InterpolationName implements ITypeConverter<Interpolation> {
     @Override
     public Interpolation convert(String value) {
@@ -145,10 +119,10 @@ final class ModelOptions {
    */
   ImageModel open(@Nullable String defaultWeights) {
     Overrides overrides = overrides();
-    Architecture network = overrides.architecture();
+    Architecture architecture = overrides.architecture();
     String source = weights;
     if (source == null) {
-      if (network == null) {
+      if (architecture == null) {
         return ImageModel.bundled(overrides);
       }
       source = defaultWeights;
@@ -156,27 +130,22 @@ final class ModelOptions {
     if (source == null) {
       throw usage(
           "--model %s needs its weights: --weights FILE, or --weights random:SEED for a try"
-              .formatted(nameOf(network)));
+              .formatted(nameOf(architecture)));
     }
     if (!source.startsWith(RANDOM)) {
       return ImageModel.load(Path.of(source), overrides);
     }
-    if (network == null) {
+    if (architecture == null) {
       throw usage(
           "--weights %s needs --model: random weights say nothing about a network"
               .formatted(source));
     }
     try {
       long seed = Long.parseLong(source.substring(RANDOM.length()));
-      return ImageModel.random(network, seed, overrides);
+      return ImageModel.random(architecture, seed, overrides);
     } catch (NumberFormatException _) {
       throw usage("--weights %s: the seed must be a whole number".formatted(source));
     }
-  }
-
-  /** The network that was asked for by name, if any. */
-  @Nullable Architecture architecture() {
-    return overrides().architecture();
   }
 
   private static String nameOf(@Nullable Architecture network) {
@@ -184,18 +153,8 @@ final class ModelOptions {
   }
 
   private Overrides overrides() {
-    Architecture network = architecture;
-    if (shortcut != null) {
-      if (network == null) {
-        throw usage("--shortcut needs --model");
-      }
-      try {
-        network = network.withShortcut(shortcut);
-      } catch (IllegalArgumentException e) {
-        throw usage("--shortcut %s: %s".formatted(shortcut, e.getMessage()));
-      }
-    }
-    return new Overrides(network, resize, crop, interpolation, mean, std, readLabels());
+    return new Overrides(
+        network.architecture(), resize, crop, interpolation, mean, std, readLabels());
   }
 
   private @Nullable List<String> readLabels() {

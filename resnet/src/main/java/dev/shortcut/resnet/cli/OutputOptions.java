@@ -27,6 +27,15 @@ final class OutputOptions {
   @Option(names = "--overwrite", description = "Begin an unfinished output anew.")
   private boolean overwrite;
 
+  @Option(
+      names = "--format",
+      paramLabel = "text|json|csv",
+      description = {
+        "How rows are written; json means JSON Lines, and text is for people: classify has it, on standard output. Default: what"
+            + " the output's name ends with, else json; on classify's standard output text."
+      })
+  private @Nullable Format format;
+
   @Nullable Path output() {
     return output;
   }
@@ -39,13 +48,18 @@ final class OutputOptions {
     return overwrite;
   }
 
+  /** The format that was asked for; null where none was. */
+  @Nullable Format format() {
+    return format;
+  }
+
   /**
    * The format that was asked for, else the one that the file's name asks for, else {@code
    * otherwise}.
    */
-  Format format(@Nullable Format wanted, Format otherwise) {
-    if (wanted != null) {
-      return wanted;
+  Format format(Format otherwise) {
+    if (format != null) {
+      return format;
     }
     String name = output == null ? "" : output.toString().toLowerCase(Locale.ROOT);
     return name.endsWith(".csv") ? Format.CSV : output != null ? Format.JSON : otherwise;

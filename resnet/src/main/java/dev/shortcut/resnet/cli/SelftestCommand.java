@@ -24,7 +24,6 @@ import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 @Command(
     name = "selftest",
@@ -66,12 +65,7 @@ final class SelftestCommand implements Callable<Integer> {
 
   @Mixin private DeviceOptions device = new DeviceOptions();
 
-  @Option(
-      names = "--format",
-      paramLabel = "text|json|csv",
-      description = "How the findings are written. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "text")
-  private Format format = Format.TEXT;
+  @Mixin private FormatOption format = new FormatOption();
 
   private final Table findings =
       new Table().column("check", "check").column("state", "state").column("detail", "detail");
@@ -90,7 +84,7 @@ final class SelftestCommand implements Callable<Integer> {
     threads();
     lifetimes();
     memoryLimit();
-    console.print(findings.in(format));
+    console.print(findings.in(format.chosen()));
     return allWell ? ExitCodes.OK : ExitCodes.BUG;
   }
 
