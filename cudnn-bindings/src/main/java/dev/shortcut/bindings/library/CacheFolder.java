@@ -19,16 +19,17 @@ import java.util.Set;
  * @param origin where the idea came from, for messages
  * @param path the folder, which need not exist yet
  */
-record CacheFolder(String origin, Path path) {
+public record CacheFolder(String origin, Path path) {
   /** The system property that names the cache folder; if it is set, no other folder is tried. */
-  static final String PROPERTY = "shortcut.cache";
+  public static final String PROPERTY = "shortcut.cache";
 
   private static final int STICKY = 01000;
 
   /**
    * The folders to try, in order: the property, else XDG_CACHE_HOME and then the temporary folder.
+   * The first that can be used is used.
    */
-  static List<CacheFolder> candidates() {
+  public static List<CacheFolder> candidates() {
     String property = System.getProperty(PROPERTY, "");
     if (!property.isBlank()) {
       return List.of(

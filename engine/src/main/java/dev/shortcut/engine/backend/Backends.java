@@ -1,6 +1,7 @@
 package dev.shortcut.engine.backend;
 
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.backend.onednn.OneDnnBackend;
@@ -53,6 +54,11 @@ public final class Backends {
    * @param choice which one it is and why, in one line, for people
    */
   public record Chosen(Backend backend, String choice) {}
+
+  /** What searches for the native libraries of every backend find. */
+  public static List<LibraryReport> libraries() {
+    return List.of(OneDnnBackend.examine());
+  }
 
   /**
    * Opens the backend that the options ask for.

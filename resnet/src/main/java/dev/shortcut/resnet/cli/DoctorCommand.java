@@ -1,11 +1,13 @@
 package dev.shortcut.resnet.cli;
 
 import dev.shortcut.bindings.library.Attempt;
+import dev.shortcut.bindings.library.CacheFolder;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.bindings.webp.LibWebp;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.resnet.ImageModel;
 import java.io.IOException;
@@ -24,14 +26,18 @@ import picocli.CommandLine.Mixin;
     header = "Tell what this machine has and what is missing.",
     description = {
       "%nOpens every backend and every library that may be used, and says what was found, or where was looked and why it was"
-          + " not taken. Nothing is changed.%n",
+          + " not taken. Nothing is changed but the cache folder, where the bundled libraries are unpacked.%n",
       "oneDNN is looked for in this order: --library of other commands, -Dshortcut.onednn.library=FILE,"
           + " SHORTCUT_ONEDNN_LIBRARY=FILE, the one that is bundled, the system's loader. Bundled libraries are unpacked to"
-          + " -Dshortcut.cache=FOLDER, else to XDG_CACHE_HOME, else to the temporary folder.%n",
+          + " -Dshortcut.cache=FOLDER alone where that is given, else to XDG_CACHE_HOME, else to the temporary folder.%n",
       "Exit status 0: the default backend works here. 3: it does not.%n"
     },
     footer = {"%nExamples:", "  shortcut doctor", "  shortcut doctor --format json"})
 final class DoctorCommand implements Callable<Integer> {
+  private static final String WORKS = "works";
+  private static final String MISSING = "missing";
+  private static final String WEBP = "libwebp";
+
   private final Console console;
 
   @Mixin private FormatOption format = new FormatOption();
@@ -64,12 +70,23 @@ final class DoctorCommand implements Callable<Integer> {
     findings.row("processor", "found", processor());
     findings.row("memory", "found", memory());
     findings.row("temporary folder", "found", System.getProperty("java.io.tmpdir"));
-    findings.row("cache folder", "found", cacheFolder());
+    CacheFolder.candidates()
+        .forEach(cache ->
+            findings.row(
+                "cache folder", "found", "%s, from %s".formatted(cache.path(), cache.origin())));
+    for (LibraryReport library : LibraryReport.all()) {
+      library(
+          library.name(),
+          library.usable() ? WORKS : MISSING,
+          firstLine(library.detail()),
+          library.tried(),
+          findings);
+    }
+    libWebp(findings);
     boolean works = backend(Options.BackendChoice.AUTO, findings);
     backend(Options.BackendChoice.CPU, findings);
     backend(Options.BackendChoice.CUDA, findings);
     backend(Options.BackendChoice.REFERENCE, findings);
-    libWebp(findings);
     console.print(findings.in(format.chosen()));
     return works ? ExitCodes.OK : ExitCodes.NO_DEVICE;
   }
@@ -84,10 +101,10 @@ final class DoctorCommand implements Callable<Integer> {
                     .withBackend(choice)
                     .withMaxBatch(1)
                     .withInput(model.inputFormat()))) {
-      findings.row(what, "works", "%s (%s)".formatted(engine.backend(), engine.choice()));
+      findings.row(what, WORKS, "%s (%s)".formatted(engine.backend(), engine.choice()));
       return true;
     } catch (DeviceUnavailableException e) {
-      findings.row(what, "missing", String.valueOf(e.getMessage()));
+      findings.row(what, MISSING, firstLine(String.valueOf(e.getMessage())));
       return false;
     }
   }
@@ -96,22 +113,38 @@ final class DoctorCommand implements Callable<Integer> {
     try {
       LibWebp webp = LibWebp.load();
       NativeLibrary library = webp.library();
-      findings.row(
-          "libwebp", "works", "version %s, %s".formatted(webp.version(), library.location()));
+      library(
+          WEBP,
+          WORKS,
+          "version %s, %s".formatted(webp.version(), library.location()),
+          words(library.attempts()),
+          findings);
     } catch (LibraryException e) {
-      findings.row(
-          "libwebp",
-          "missing",
-          "lossy WebP pictures are refused; install libwebp (Debian: libwebp7). Tried: "
-              + e.attempts().stream().map(Attempt::toString).collect(Collectors.joining("; ")));
+      library(
+          WEBP,
+          MISSING,
+          "lossy WebP pictures are refused; install libwebp (Debian: libwebp7)",
+          words(e.attempts()),
+          findings);
     }
   }
 
-  private static String cacheFolder() {
-    return Stream.of(System.getProperty("shortcut.cache"), System.getenv("XDG_CACHE_HOME"))
-        .filter(folder -> folder != null && !folder.isBlank())
-        .findFirst()
-        .orElse(System.getProperty("java.io.tmpdir"));
+  private static List<String> words(List<Attempt> attempts) {
+    return attempts.stream().map(Attempt::toString).toList();
+  }
+
+  /** A row for the library and one for each place where it was looked for. */
+  private static void library(
+      String name, String state, String detail, List<String> tried, Table findings) {
+    findings.row(name, state, detail);
+    for (int i = 0; i < tried.size(); i++) {
+      findings.row("%s, place %d".formatted(name, i + 1), "tried", tried.get(i));
+    }
+  }
+
+  /** What a search tried comes in rows of its own. */
+  private static String firstLine(String message) {
+    return message.lines().findFirst().orElse("");
   }
 
   private static String processor() {

@@ -95,16 +95,20 @@ final class Table {
       }
       cells.add(line);
     }
+    int[] widths = new int[columns.size()];
+    for (List<String> line : cells) {
+      for (int i = 0; i < widths.length; i++) {
+        widths[i] = Math.max(widths[i], line.get(i).length());
+      }
+    }
     var text = new StringBuilder();
     for (List<String> line : cells) {
       var one = new StringBuilder();
       for (int i = 0; i < line.size(); i++) {
-        int column = i;
-        int width = cells.stream().mapToInt(l -> l.get(column).length()).max().orElse(0);
         boolean number = !rows.isEmpty() && rows.getFirst().get(i) instanceof Number;
+        String padding = " ".repeat(widths[i] - line.get(i).length());
         one.append(i == 0 ? "" : "  ")
-            .append(number ? " ".repeat(width - line.get(i).length()) + line.get(i) : line.get(i))
-            .append(number ? "" : " ".repeat(width - line.get(i).length()));
+            .append(number ? padding + line.get(i) : line.get(i) + padding);
       }
       text.append(one.toString().stripTrailing()).append('\n');
     }

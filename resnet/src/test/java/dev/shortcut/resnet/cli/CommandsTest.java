@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.shortcut.bindings.library.CacheFolder;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Options;
 import dev.shortcut.resnet.BundledPictures;
@@ -20,7 +21,9 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -367,20 +370,27 @@ class CommandsTest {
   }
 
   @Test
-  void doctorTellsOfEveryBackend() {
-    String out = Cli.run("doctor").out();
+  void doctorTellsOfEveryBackendAndOfEveryPlaceThatWasTried() throws Exception {
+    JsonNode findings = JSON.readTree(Cli.run("doctor", "--format", "json").out());
+    Map<String, String> details = new HashMap<>();
+    findings.forEach(
+        row -> details.put(row.get("what").textValue(), row.get("detail").textValue()));
     for (String what :
         List.of(
             "Java",
             "processor",
             "memory",
             "backend auto",
-            "backend cuda",
             "libwebp",
-            "cache folder")) {
-      assertTrue(out.contains(what), out);
+            "libwebp, place 1",
+            "oneDNN",
+            "oneDNN, place 4")) {
+      assertTrue(details.containsKey(what), findings.toString());
     }
-    assertTrue(out.contains("no CUDA backend in this version"), out);
+    assertTrue(details.get("backend cuda").contains("no CUDA backend in this version"));
+    CacheFolder used = CacheFolder.candidates().getFirst();
+    assertTrue(
+        findings.toString().contains(used.path() + ", from " + used.origin()), findings.toString());
   }
 
   @Test

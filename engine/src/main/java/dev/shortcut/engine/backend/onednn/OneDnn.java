@@ -240,7 +240,12 @@ final class OneDnn {
    *
    * @param cpuRuntime how it runs its threads, one of {@link OneDnnConstants}' runtimes
    */
-  record Version(int major, int minor, int patch, int cpuRuntime) {}
+  record Version(int major, int minor, int patch, int cpuRuntime) {
+    @Override
+    public String toString() {
+      return "%d.%d.%d".formatted(major, minor, patch);
+    }
+  }
 
   Version version() {
     return version(library);

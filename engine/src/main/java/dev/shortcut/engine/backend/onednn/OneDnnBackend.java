@@ -1,6 +1,7 @@
 package dev.shortcut.engine.backend.onednn;
 
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.backend.Backend;
@@ -34,6 +35,11 @@ public final class OneDnnBackend implements Backend {
     return new OneDnnBackend(OneDnnLibrary.open(library));
   }
 
+  /** What a search for oneDNN finds. */
+  public static LibraryReport examine() {
+    return OneDnnLibrary.examine();
+  }
+
   @Override
   public String name() {
     return "onednn";
@@ -41,12 +47,9 @@ public final class OneDnnBackend implements Backend {
 
   @Override
   public String description() {
-    OneDnn.Version version = oneDnn.version();
-    return "oneDNN %d.%d.%d with %s, from %s"
+    return "oneDNN %s with %s, from %s"
         .formatted(
-            version.major(),
-            version.minor(),
-            version.patch(),
+            oneDnn.version(),
             instructions(oneDnn.getEffectiveCpuIsa()),
             oneDnn.library().location());
   }

@@ -1,12 +1,15 @@
 package dev.shortcut.engine.backend.onednn;
 
+import dev.shortcut.bindings.library.Attempt;
 import dev.shortcut.bindings.library.LibraryBundle;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.LibraryReport;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -25,6 +28,7 @@ final class OneDnnLibrary {
   static final String VARIABLE = "SHORTCUT_ONEDNN_LIBRARY";
 
   private static final Logger LOG = System.getLogger(OneDnnLibrary.class.getName());
+  private static final String NAME = "oneDNN";
   private static final String NATIVES = "dev/shortcut/engine/natives/linux_x86_64/";
   private static final int MAJOR = 3;
   private static final int FIRST_MINOR = 4;
@@ -50,10 +54,31 @@ final class OneDnnLibrary {
     return OPENED.computeIfAbsent(key, _ -> search(file));
   }
 
+  /** What a search finds: the library, or why there is none that can be used. */
+  static LibraryReport examine() {
+    try {
+      OneDnn oneDnn = open(null);
+      NativeLibrary library = oneDnn.library();
+      return new LibraryReport(
+          NAME,
+          true,
+          "version %s, %s".formatted(oneDnn.version(), library.location()),
+          words(library.attempts()));
+    } catch (DeviceUnavailableException e) {
+      List<Attempt> tried =
+          e.getCause() instanceof LibraryException search ? search.attempts() : List.of();
+      return new LibraryReport(NAME, false, String.valueOf(e.getMessage()), words(tried));
+    }
+  }
+
+  private static List<String> words(List<Attempt> attempts) {
+    return attempts.stream().map(Attempt::toString).toList();
+  }
+
   private static OneDnn search(@Nullable Path file) {
     try {
       NativeLibrary library =
-          NativeLibrary.find("oneDNN", "dnnl_version")
+          NativeLibrary.find(NAME, "dnnl_version")
               .file("the library in the options", file)
               .property(PROPERTY)
               .environment(VARIABLE)
@@ -79,9 +104,7 @@ final class OneDnnLibrary {
   }
 
   private static void checkVersion(NativeLibrary library, OneDnn.Version version) {
-    String found =
-        "%s is version %d.%d.%d"
-            .formatted(library, version.major(), version.minor(), version.patch());
+    String found = "%s is version %s".formatted(library, version);
     if (version.major() != MAJOR || version.minor() < FIRST_MINOR) {
       throw new DeviceUnavailableException(
           "the CPU backend cannot run: %s, but %d.%d or a later %d.x is needed; leave out -D%s to use the bundled one"

@@ -1,12 +1,14 @@
 package dev.shortcut.engine.backend.onednn;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.LibraryReport;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -24,6 +26,32 @@ class OneDnnLibraryTest {
     OneDnn oneDnn = bundled();
     assertSame(oneDnn, OneDnnLibrary.open(null));
     assertEquals(3, oneDnn.version().major());
+  }
+
+  @Test
+  void aReportNamesTheFileAndThePlacesThatWereTried() {
+    OneDnn oneDnn = bundled();
+    LibraryReport report = OneDnnLibrary.examine();
+    assertTrue(report.usable(), report.detail());
+    assertTrue(report.detail().contains(oneDnn.library().location()), report.detail());
+    assertEquals(oneDnn.library().attempts().size(), report.tried().size());
+    assertTrue(report.tried().getLast().endsWith(": opened"), report.tried().getLast());
+  }
+
+  @Test
+  void aReportOfAFailedSearchSaysWhyEachPlaceWasPassedOver() {
+    String before = System.setProperty(OneDnnLibrary.PROPERTY, folder.resolve("gone").toString());
+    try {
+      LibraryReport report = OneDnnLibrary.examine();
+      assertFalse(report.usable());
+      assertTrue(report.tried().getLast().contains("No such file"), report.tried().toString());
+    } finally {
+      if (before == null) {
+        System.clearProperty(OneDnnLibrary.PROPERTY);
+      } else {
+        System.setProperty(OneDnnLibrary.PROPERTY, before);
+      }
+    }
   }
 
   @Test
