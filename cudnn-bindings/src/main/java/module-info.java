@@ -5,6 +5,8 @@
 module dev.shortcut.bindings {
   requires static transitive org.jspecify;
 
+  exports dev.shortcut.bindings.cuda;
   exports dev.shortcut.bindings.library;
+  exports dev.shortcut.bindings.nvrtc;
   exports dev.shortcut.bindings.webp;
 }

@@ -11,7 +11,8 @@ public final class LibraryException extends RuntimeException {
 
   private final transient List<Attempt> attempts;
 
-  LibraryException(String message) {
+  /** A failure that is not one of finding. */
+  public LibraryException(String message) {
     this(message, List.of());
   }
 
@@ -20,7 +21,8 @@ public final class LibraryException extends RuntimeException {
     this.attempts = List.of();
   }
 
-  LibraryException(String message, List<Attempt> attempts) {
+  /** A failure to find a library, with the places that were tried. */
+  public LibraryException(String message, List<Attempt> attempts) {
     super(message);
     this.attempts = List.copyOf(attempts);
   }

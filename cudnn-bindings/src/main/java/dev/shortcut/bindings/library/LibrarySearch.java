@@ -30,6 +30,7 @@ public final class LibrarySearch {
   private final List<Place> places = new ArrayList<>();
   private final List<String> sonames = new ArrayList<>();
   private final List<Attempt> attempts = new ArrayList<>();
+  private Refusal refusal = library -> null;
 
   /** One step of the search; it returns the library, or null after having recorded why not. */
   private sealed interface Place {
@@ -41,6 +42,13 @@ public final class LibrarySearch {
     record Folders(String how, List<String> patterns) implements Place {}
 
     record Bundled(LibraryBundle bundle) implements Place {}
+  }
+
+  /** Says of an opened library why it is not the one that is wanted. */
+  @FunctionalInterface
+  public interface Refusal {
+    /** The reason, such as a version that is too old; null if the library is taken. */
+    @Nullable String reason(NativeLibrary library);
   }
 
   LibrarySearch(String name, String symbol) {
@@ -115,6 +123,12 @@ public final class LibrarySearch {
     roots.add("/usr/lib/python3*/dist-packages/" + folder);
     roots.add("/usr/lib/python3*/site-packages/" + folder);
     places.add(new Place.Folders("pip package", List.copyOf(roots)));
+    return this;
+  }
+
+  /** Passes over libraries that the caller has a reason against, which the error then gives. */
+  public LibrarySearch refuse(Refusal reason) {
+    refusal = reason;
     return this;
   }
 
@@ -226,8 +240,9 @@ public final class LibrarySearch {
       return null;
     }
     String location = Loader.fileOf(address.get()).map(Path::toString).orElse(file);
-    attempts.add(new Attempt(how, location, null));
-    return new NativeLibrary(name, location, opened.lookup(), attempts);
+    String reason = refusal.reason(new NativeLibrary(name, location, opened.lookup(), attempts));
+    attempts.add(new Attempt(how, location, reason));
+    return reason == null ? new NativeLibrary(name, location, opened.lookup(), attempts) : null;
   }
 
   private LibraryException notFound() {

@@ -70,6 +70,11 @@ final class Loader {
     return pointer.reinterpret(bytes);
   }
 
+  /** The memory behind a pointer, for as long as the owner is open. */
+  static MemorySegment view(MemorySegment pointer, long bytes, Arena owner) {
+    return pointer.reinterpret(bytes, owner, null);
+  }
+
   /** Whether the C library is another one than glibc: musl has no such function. */
   static boolean isGlibc() {
     return Linker.nativeLinker().defaultLookup().find("gnu_get_libc_version").isPresent();

@@ -1,5 +1,6 @@
 package dev.shortcut.bindings.library;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -102,6 +103,16 @@ public final class NativeLibrary {
    */
   public static MemorySegment view(MemorySegment pointer, long bytes) {
     return Loader.view(pointer, bytes);
+  }
+
+  /**
+   * Memory behind a pointer that a library gave out, which can be touched until the owner is
+   * closed.
+   *
+   * @param bytes how much of it may be touched; the library's documentation says so, nobody checks
+   */
+  public static MemorySegment view(MemorySegment pointer, long bytes, Arena owner) {
+    return Loader.view(pointer, bytes, owner);
   }
 
   /**

@@ -1,0 +1,17 @@
+package dev.shortcut.bindings.cuda;
+
+/** Whether a stream records its work into a graph; in the order of C's numbers. */
+public enum CaptureStatus {
+  /** Work runs. */
+  NONE,
+  /** Work is recorded. */
+  ACTIVE,
+  /** A forbidden call has spoiled the capture, which must still be ended. */
+  INVALIDATED,
+  /** A number that CUDA 12.9 does not have. */
+  UNKNOWN;
+
+  static CaptureStatus of(int code) {
+    return code >= 0 && code < UNKNOWN.ordinal() ? values()[code] : UNKNOWN;
+  }
+}
