@@ -15,6 +15,7 @@ import dev.shortcut.engine.session.BatchSizes;
 import dev.shortcut.engine.session.Session;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -43,7 +44,10 @@ public final class Engine implements AutoCloseable {
   private final Shape outputShape;
   private final CompiledModel compiled;
   private final Session session;
+  // Both guarded by owned, which is the lock of opening executions and of closing.
   private final Closer owned;
+  private final List<Execution> executions = new ArrayList<>();
+  private boolean closed;
 
   private Engine(Model model, Options options, Closer owned) {
     this.graph = model.graph();
@@ -252,6 +256,51 @@ public final class Engine implements AutoCloseable {
     return output;
   }
 
+  /**
+   * A set of buffers of the caller's own on this engine's GPU, for batches that lie on the GPU
+   * already and results that stay there. It computes the options' output, shares the engine's
+   * weights, and takes device memory for one more slot until it is closed. The caller then enqueues
+   * batches on his own streams; see {@link Execution}.
+   *
+   * @param images how many make up each batch; at most the options' largest
+   * @param input what the batches look like, which need not be the options' format
+   * @throws DeviceUnavailableException if the engine runs on the CPU, or on several devices
+   * @throws MemoryLimitException if its buffers would exceed the options' limit, or the device's
+   *     memory
+   * @throws IllegalArgumentException if the batch is too large or the format does not fit the graph
+   * @throws IllegalStateException if the engine is closed
+   */
+  public Execution execution(int images, InputFormat input) {
+    if (images < 1 || images > options.maxBatch()) {
+      throw new IllegalArgumentException(
+          "an execution of %s takes 1 to %d images at once (the options' largest batch), not %d"
+              .formatted(graph.name(), options.maxBatch(), images));
+    }
+    checkInput(graph, input);
+    synchronized (owned) {
+      if (closed) {
+        throw new IllegalStateException("the engine is closed");
+      }
+      var execution =
+          new Execution(
+              compiled.execution(images, input),
+              graph.name(),
+              images,
+              images * inputShape().elements() * input.bytesPerValue(),
+              (long) images * outputElements() * Float.BYTES,
+              input.bytesPerValue(),
+              this::forget);
+      executions.add(execution);
+      return execution;
+    }
+  }
+
+  private void forget(Execution execution) {
+    synchronized (owned) {
+      executions.remove(execution);
+    }
+  }
+
   private void check(MemorySegment input, MemorySegment output, int images) {
     if (images < 0) {
       throw new IllegalArgumentException("cannot run %d images".formatted(images));
@@ -290,11 +339,18 @@ public final class Engine implements AutoCloseable {
 
   /**
    * Refuses new work, fails those who wait for a slot, waits for running work, then frees
-   * everything. Idempotent, and may be called from any thread.
+   * everything, open executions included. Idempotent, and may be called from any thread.
+   *
+   * @throws IllegalStateException if a graph of the caller's that captured an execution is not
+   *     destroyed yet; nothing is closed then
    */
   @Override
   public void close() {
     synchronized (owned) {
+      executions.forEach(Execution::requireNoGraphs);
+      closed = true;
+      // Each takes itself off the list.
+      List.copyOf(executions).forEach(Execution::close);
       owned.close();
     }
   }

@@ -2,6 +2,7 @@ package dev.shortcut.engine;
 
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,7 +16,10 @@ import org.jspecify.annotations.Nullable;
  * @param memoryLimit the most bytes that weights and slots together may take
  * @param input what batches look like when they are handed over
  * @param output which values come out
- * @param library a shared library to use instead of the one found by search, or null
+ * @param library a shared library to use instead of the one found by search, or null; of the
+ *     backend {@code cpu} only, since a GPU needs a set of them
+ * @param devices which GPUs, or whose CUDA context
+ * @param launch how a batch's kernels get to a GPU
  */
 public record Options(
     BackendChoice backend,
@@ -26,7 +30,9 @@ public record Options(
     long memoryLimit,
     InputFormat input,
     Output output,
-    @Nullable Path library) {
+    @Nullable Path library,
+    DeviceChoice devices,
+    Launch launch) {
 
   /** The ways to run a model. */
   public enum BackendChoice {
@@ -61,6 +67,19 @@ public record Options(
     FEATURES
   }
 
+  /**
+   * How a batch's kernels get to a GPU; all ways compute bitwise the same. Backends of the CPU have
+   * one way only.
+   */
+  public enum Launch {
+    /** As one CUDA graph, which was captured when the engine opened. */
+    GRAPH,
+    /** One by one. */
+    EAGER,
+    /** One by one, waiting for each, so that a failure names the layer it came from. Slow. */
+    STEPWISE
+  }
+
   /** Checks the numbers. */
   public Options {
     if (maxBatch < 1 || slots < 1 || threadsPerSlot < 0 || memoryLimit < 1) {
@@ -82,7 +101,7 @@ public record Options(
 
   /**
    * Whatever is best here, fp32, batches of up to 32, one slot, all processors, no memory limit,
-   * float NCHW to logits.
+   * float NCHW to logits, the first GPU's CUDA graphs.
    */
   public static Options defaults() {
     return new Options(
@@ -94,31 +113,29 @@ public record Options(
         Long.MAX_VALUE,
         new InputFormat.Float32Nchw(),
         Output.LOGITS,
-        null);
+        null,
+        new DeviceChoice.First(),
+        Launch.GRAPH);
   }
 
   /** The same options with another backend. */
   public Options withBackend(BackendChoice value) {
-    return new Options(
-        value, precision, maxBatch, slots, threadsPerSlot, memoryLimit, input, output, library);
+    return with(changed -> changed.backend = value);
   }
 
   /** The same options with another precision. */
   public Options withPrecision(Precision value) {
-    return new Options(
-        backend, value, maxBatch, slots, threadsPerSlot, memoryLimit, input, output, library);
+    return with(changed -> changed.precision = value);
   }
 
   /** The same options with another largest batch, in images. */
   public Options withMaxBatch(int value) {
-    return new Options(
-        backend, precision, value, slots, threadsPerSlot, memoryLimit, input, output, library);
+    return with(changed -> changed.maxBatch = value);
   }
 
   /** The same options with another number of slots. */
   public Options withSlots(int value) {
-    return new Options(
-        backend, precision, maxBatch, value, threadsPerSlot, memoryLimit, input, output, library);
+    return with(changed -> changed.slots = value);
   }
 
   /**
@@ -126,31 +143,86 @@ public record Options(
    * among the slots.
    */
   public Options withThreadsPerSlot(int value) {
-    return new Options(
-        backend, precision, maxBatch, slots, value, memoryLimit, input, output, library);
+    return with(changed -> changed.threadsPerSlot = value);
   }
 
   /** The same options with another memory limit, in bytes. */
   public Options withMemoryLimit(long value) {
-    return new Options(
-        backend, precision, maxBatch, slots, threadsPerSlot, value, input, output, library);
+    return with(changed -> changed.memoryLimit = value);
   }
 
   /** The same options with another input format. */
   public Options withInput(InputFormat value) {
-    return new Options(
-        backend, precision, maxBatch, slots, threadsPerSlot, memoryLimit, value, output, library);
+    return with(changed -> changed.input = value);
   }
 
   /** The same options with another output. */
   public Options withOutput(Output value) {
-    return new Options(
-        backend, precision, maxBatch, slots, threadsPerSlot, memoryLimit, input, value, library);
+    return with(changed -> changed.output = value);
   }
 
   /** The same options with the backend's library at that path. */
   public Options withLibrary(@Nullable Path value) {
-    return new Options(
-        backend, precision, maxBatch, slots, threadsPerSlot, memoryLimit, input, output, value);
+    return with(changed -> changed.library = value);
+  }
+
+  /** The same options with other devices. */
+  public Options withDevices(DeviceChoice value) {
+    return with(changed -> changed.devices = value);
+  }
+
+  /** The same options with another way to launch kernels. */
+  public Options withLaunch(Launch value) {
+    return with(changed -> changed.launch = value);
+  }
+
+  private Options with(Consumer<Draft> change) {
+    var draft = new Draft(this);
+    change.accept(draft);
+    return draft.options();
+  }
+
+  /** The components while one of them changes, so that each is copied in one place. */
+  private static final class Draft {
+    BackendChoice backend;
+    Precision precision;
+    int maxBatch;
+    int slots;
+    int threadsPerSlot;
+    long memoryLimit;
+    InputFormat input;
+    Output output;
+    @Nullable Path library;
+    DeviceChoice devices;
+    Launch launch;
+
+    Draft(Options options) {
+      backend = options.backend;
+      precision = options.precision;
+      maxBatch = options.maxBatch;
+      slots = options.slots;
+      threadsPerSlot = options.threadsPerSlot;
+      memoryLimit = options.memoryLimit;
+      input = options.input;
+      output = options.output;
+      library = options.library;
+      devices = options.devices;
+      launch = options.launch;
+    }
+
+    Options options() {
+      return new Options(
+          backend,
+          precision,
+          maxBatch,
+          slots,
+          threadsPerSlot,
+          memoryLimit,
+          input,
+          output,
+          library,
+          devices,
+          launch);
+    }
   }
 }

@@ -1,5 +1,6 @@
 package dev.shortcut.engine.backend;
 
+import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
@@ -9,6 +10,7 @@ import dev.shortcut.engine.backend.reference.ReferenceBackend;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** The registry of ways to run a graph, and choosing among them. */
@@ -18,8 +20,9 @@ public final class Backends {
       List.of(
           new Candidate(BackendChoice.CUDA, true, Backends::notInThisVersion),
           new Candidate(BackendChoice.JCUDA, false, Backends::notInThisVersion),
-          new Candidate(BackendChoice.CPU, true, options -> OneDnnBackend.open(options.library())),
-          new Candidate(BackendChoice.REFERENCE, false, _ -> new ReferenceBackend()));
+          new Candidate(
+              BackendChoice.CPU, true, onCpu(options -> OneDnnBackend.open(options.library()))),
+          new Candidate(BackendChoice.REFERENCE, false, onCpu(_ -> new ReferenceBackend())));
 
   private Backends() {}
 
@@ -45,6 +48,17 @@ public final class Backends {
 
   private interface Opener {
     Backend open(Options options);
+  }
+
+  /** Opens what has no devices to choose among; nobody who names one gets something else. */
+  private static Opener onCpu(Opener opener) {
+    return options -> {
+      if (!(options.devices() instanceof DeviceChoice.First)) {
+        throw new DeviceUnavailableException(
+            "%s was asked for, but this backend runs on the CPU".formatted(options.devices()));
+      }
+      return opener.open(options);
+    };
   }
 
   /**
@@ -86,17 +100,20 @@ public final class Backends {
     var failure =
         new DeviceUnavailableException(
             "no backend can run here: %s. The plain-Java one always can, slowly: choose it with the backend %s"
-                .formatted(reasons(refusals), BackendChoice.REFERENCE));
+                .formatted(
+                    reasons(refusals, Throwable::getMessage), BackendChoice.REFERENCE));
     refusals.forEach(failure::addSuppressed);
     throw failure;
   }
 
   private static String because(List<DeviceUnavailableException> refusals) {
-    return refusals.isEmpty() ? "the first choice" : reasons(refusals);
+    return refusals.isEmpty() ? "the first choice" : reasons(refusals, DeviceUnavailableException::summary);
   }
 
-  private static String reasons(List<DeviceUnavailableException> refusals) {
-    return refusals.stream().map(Throwable::getMessage).collect(Collectors.joining("; "));
+  private static String reasons(
+      List<DeviceUnavailableException> refusals,
+      Function<DeviceUnavailableException, String> reason) {
+    return refusals.stream().map(reason).collect(Collectors.joining("; "));
   }
 
   private static Backend notInThisVersion(Options options) {
