@@ -29,7 +29,8 @@ public sealed interface DeviceChoice {
    *     that no other device shares; at least one
    */
   record Named(List<String> names) implements DeviceChoice {
-    private static final Pattern NAME = Pattern.compile("[0-9]{1,4}|(GPU|MIG|MIG-GPU)-[0-9a-fA-F/-]{1,80}");
+    private static final Pattern NAME =
+        Pattern.compile("[0-9]{1,4}|(GPU|MIG|MIG-GPU)-[0-9a-fA-F/-]{1,80}");
 
     /** Copies and checks the names. */
     public Named {

@@ -35,8 +35,7 @@ class DeviceChoiceTest {
   @ParameterizedTest
   @ValueSource(strings = {"", " ", "-1", "first", "GPU-", "gpu0", "0;1", "GPU-xyz\n", "99999"})
   void anythingElseIsRefused(String name) {
-    assertThrows(
-        IllegalArgumentException.class, () -> new DeviceChoice.Named(List.of("0", name)));
+    assertThrows(IllegalArgumentException.class, () -> new DeviceChoice.Named(List.of("0", name)));
   }
 
   @Test
@@ -64,8 +63,7 @@ class DeviceChoiceTest {
           assertThrows(
               DeviceUnavailableException.class,
               () ->
-                  Engine.open(
-                      model, Options.defaults().withBackend(backend).withDevices(devices)));
+                  Engine.open(model, Options.defaults().withBackend(backend).withDevices(devices)));
       assertTrue(refused.summary().contains(devices.toString()), refused::toString);
     }
   }

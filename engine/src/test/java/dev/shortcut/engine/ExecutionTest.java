@@ -122,8 +122,7 @@ class ExecutionTest {
           .forEach(i ->
               all.add(
                   threads.submit(() ->
-                      execution.enqueue(
-                          new DeviceBuffer(IN, 400), new DeviceBuffer(OUT, 80), i))));
+                      execution.enqueue(new DeviceBuffer(IN, 400), new DeviceBuffer(OUT, 80), i))));
       for (Future<?> one : all) {
         one.get();
       }
@@ -144,13 +143,11 @@ class ExecutionTest {
               () -> engine.execution(2, new InputFormat.Float32Nchw()));
       assertTrue(String.valueOf(refused.getMessage()).contains("CPU"), refused::toString);
       assertThrows(
-          IllegalArgumentException.class,
-          () -> engine.execution(3, new InputFormat.Float32Nchw()));
+          IllegalArgumentException.class, () -> engine.execution(3, new InputFormat.Float32Nchw()));
       assertThrows(
           IllegalArgumentException.class,
           () ->
-              engine.execution(
-                  1, new InputFormat.Uint8Nhwc(List.of(0.5, 0.5), List.of(0.5, 0.5))));
+              engine.execution(1, new InputFormat.Uint8Nhwc(List.of(0.5, 0.5), List.of(0.5, 0.5))));
     }
   }
 

@@ -100,14 +100,15 @@ public final class Backends {
     var failure =
         new DeviceUnavailableException(
             "no backend can run here: %s. The plain-Java one always can, slowly: choose it with the backend %s"
-                .formatted(
-                    reasons(refusals, Throwable::getMessage), BackendChoice.REFERENCE));
+                .formatted(reasons(refusals, Throwable::getMessage), BackendChoice.REFERENCE));
     refusals.forEach(failure::addSuppressed);
     throw failure;
   }
 
   private static String because(List<DeviceUnavailableException> refusals) {
-    return refusals.isEmpty() ? "the first choice" : reasons(refusals, DeviceUnavailableException::summary);
+    return refusals.isEmpty()
+        ? "the first choice"
+        : reasons(refusals, DeviceUnavailableException::summary);
   }
 
   private static String reasons(

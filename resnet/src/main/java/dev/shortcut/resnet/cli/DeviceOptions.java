@@ -1,18 +1,28 @@
 package dev.shortcut.resnet.cli;
 
+import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** On what a network runs. */
 final class DeviceOptions {
+  @Spec(Spec.Target.MIXEE)
+  @SuppressWarnings("NullAway.Init")
+  private CommandSpec spec;
+
   @Option(
       names = "--backend",
       paramLabel = "NAME",
@@ -22,6 +32,15 @@ final class DeviceOptions {
       },
       defaultValue = "auto")
   private Options.BackendChoice backend = Options.BackendChoice.AUTO;
+
+  @Option(
+      names = "--device",
+      paramLabel = "N|UUID|all",
+      split = ",",
+      description =
+          "Which GPUs: numbers or UUIDs as nvidia-smi -L prints them (the beginning of a UUID will do), repeated or separated"
+              + " by commas, or all. Default: the first.")
+  private List<String> devices = List.of();
 
   @Option(
       names = "--precision",
@@ -60,6 +79,30 @@ final class DeviceOptions {
       paramLabel = "FILE",
       description = "The backend's shared library, instead of the one that is found.")
   private @Nullable Path library;
+
+  @ArgGroup private Launching launching = new Launching();
+
+  /** Ways that exclude each other. */
+  static final class Launching {
+    @Option(
+        names = "--eager",
+        description =
+            "Launch a GPU's kernels one by one instead of as one CUDA graph. The results are the same.")
+    private boolean eager;
+
+    @Option(
+        names = "--debug-sync",
+        description =
+            "As --eager, and wait for each kernel, so that a failure names the layer it came from. Slow.")
+    private boolean debugSync;
+
+    Options.Launch chosen() {
+      if (debugSync) {
+        return Options.Launch.STEPWISE;
+      }
+      return eager ? Options.Launch.EAGER : Options.Launch.GRAPH;
+    }
+  }
 
   @Option(
       names = "--explain",
@@ -107,11 +150,28 @@ final class DeviceOptions {
             .withBackend(backend)
             .withPrecision(precision)
             .withSlots(slots)
-            .withLibrary(library);
+            .withLibrary(library)
+            .withDevices(devices())
+            .withLaunch(launching.chosen());
     if (threads != null) {
       options = options.withThreadsPerSlot(threads);
     }
     return memoryLimit == null ? options : options.withMemoryLimit(memoryLimit);
+  }
+
+  private DeviceChoice devices() {
+    if (devices.isEmpty()) {
+      return new DeviceChoice.First();
+    }
+    if (devices.equals(List.of("all"))) {
+      return new DeviceChoice.All();
+    }
+    try {
+      return new DeviceChoice.Named(devices);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(
+          spec.commandLine(), "Invalid value for option '--device': " + e.getMessage(), e);
+    }
   }
 
   boolean explain() {

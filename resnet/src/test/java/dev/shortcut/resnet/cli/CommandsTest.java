@@ -21,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -391,6 +392,32 @@ class CommandsTest {
     CacheFolder used = CacheFolder.candidates().getFirst();
     assertTrue(
         findings.toString().contains(used.path() + ", from " + used.origin()), findings.toString());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"first", "0,first", "0,all", "-1"})
+  void aDeviceThatIsNoneIsWrongUsage(String device) {
+    Cli.Result result = Cli.run("classify", "--device=" + device);
+    assertEquals(ExitCodes.USAGE, result.status(), result.err());
+    assertTrue(result.err().contains("--device"), result.err());
+  }
+
+  @Test
+  void aGpuThatWasNamedIsNotReplacedByTheCpu() {
+    for (String[] devices :
+        new String[][] {{"--device", "GPU-12345678", "--device", "1"}, {"--device", "all"}}) {
+      List<String> command = new ArrayList<>(List.of("classify", "--backend", "cpu"));
+      command.addAll(List.of(devices));
+      Cli.Result result = Cli.run(command.toArray(String[]::new));
+      assertEquals(ExitCodes.NO_DEVICE, result.status(), result.err());
+      assertTrue(result.err().contains("runs on the CPU"), result.err());
+    }
+  }
+
+  @Test
+  void twoWaysToLaunchAreWrongUsage() {
+    assertEquals(ExitCodes.USAGE, Cli.run("classify", "--eager", "--debug-sync").status());
+    assertEquals(ExitCodes.OK, run("classify", "--debug-sync").status());
   }
 
   @Test
