@@ -5,7 +5,9 @@
 module dev.shortcut.bindings {
   requires static transitive org.jspecify;
 
+  exports dev.shortcut.bindings.cublas;
   exports dev.shortcut.bindings.cuda;
+  exports dev.shortcut.bindings.cudnn;
   exports dev.shortcut.bindings.library;
   exports dev.shortcut.bindings.nvrtc;
   exports dev.shortcut.bindings.webp;

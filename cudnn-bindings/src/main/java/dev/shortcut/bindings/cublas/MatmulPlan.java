@@ -1,0 +1,268 @@
+package dev.shortcut.bindings.cublas;
+
+import static dev.shortcut.bindings.library.CTypes.FLOAT;
+import static dev.shortcut.bindings.library.CTypes.INT;
+import static dev.shortcut.bindings.library.CTypes.LONG;
+import static dev.shortcut.bindings.library.CTypes.POINTER;
+
+import dev.shortcut.bindings.cuda.Stream;
+import dev.shortcut.bindings.library.Closer;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
+
+/**
+ * A matrix product with its algorithm chosen. For one thread at a time: the bias' address is part
+ * of it. Owns its descriptors until it is closed.
+ */
+public final class MatmulPlan implements AutoCloseable {
+  /** What every matrix and the bias must be aligned to, in bytes; algorithms are chosen for it. */
+  public static final int ALIGNMENT = 256;
+
+  private static final Logger LOG = System.getLogger(MatmulPlan.class.getName());
+
+  /** How many algorithms are asked for; the first that fits is taken. */
+  private static final int CANDIDATES = 16;
+
+  /** Heuristics want an aligned address for the bias before there is one, and do not read it. */
+  private static final long BIAS_TO_COME = 1L << 20;
+
+  private final Closer owned = new Closer();
+  private final CublasLtHandle handle;
+  private final Matmul matmul;
+  private final MemorySegment description;
+  private final MemorySegment w;
+  private final MemorySegment x;
+  private final MemorySegment y;
+  private final MemorySegment algorithm;
+  private final MemorySegment one;
+  private final MemorySegment zero;
+  private final MemorySegment biasAddress;
+  private final long workspaceBytes;
+  private final NumericalImplementation numericalImplementation;
+  private final String text;
+  private boolean closed;
+
+  private MatmulPlan(CublasLtHandle handle, Matmul matmul, long mostWorkspaceBytes) {
+    this.handle = handle;
+    this.matmul = matmul;
+    // Collected, not closed: nothing here may be freed while a run is under way on another thread.
+    Arena arena = Arena.ofAuto();
+    algorithm = arena.allocate(CublasLtFunctions.ALGO_BYTES, Long.BYTES);
+    one = arena.allocateFrom(FLOAT, 1);
+    zero = arena.allocateFrom(FLOAT, 0);
+    biasAddress = arena.allocateFrom(LONG, BIAS_TO_COME);
+    try (Arena frame = Arena.ofConfined()) {
+      CublasLtFunctions functions = handle.functions();
+      description = descriptionOf(functions, frame);
+      w = layout(functions, frame, matmul.k(), matmul.n());
+      x = layout(functions, frame, matmul.k(), matmul.m());
+      y = layout(functions, frame, matmul.n(), matmul.m());
+      MemorySegment result = choose(functions, frame, mostWorkspaceBytes);
+      MemorySegment.copy(result, 0, algorithm, 0, CublasLtFunctions.ALGO_BYTES);
+      workspaceBytes = result.get(LONG, CublasLtFunctions.RESULT_WORKSPACE);
+      numericalImplementation = implementation(functions, frame, algorithm);
+      text =
+          "algorithm %d, tile %d, split-k %d"
+              .formatted(
+                  setting(functions, frame, CublasConstants.ALGO_CONFIG_ID),
+                  setting(functions, frame, CublasConstants.ALGO_CONFIG_TILE_ID),
+                  setting(functions, frame, CublasConstants.ALGO_CONFIG_SPLITK_NUM));
+    } catch (Throwable t) {
+      owned.closeAfter(t);
+      throw t;
+    }
+  }
+
+  /**
+   * Chooses cuBLASLt's best algorithm for the current context's device: one that needs no more
+   * workspace than allowed, sums in single precision, and uses TF32 only where that was asked for.
+   *
+   * @param mostWorkspaceBytes the most that may be needed in {@link #run}
+   * @throws CublasException if there is none
+   */
+  public static MatmulPlan of(CublasLtHandle handle, Matmul matmul, long mostWorkspaceBytes) {
+    try {
+      return new MatmulPlan(handle, matmul, mostWorkspaceBytes);
+    } catch (CublasException e) {
+      throw new CublasException(
+          "choosing an algorithm for " + matmul + " with " + mostWorkspaceBytes + " bytes", e);
+    }
+  }
+
+  /** Bytes of device memory that each run scribbles on; may be 0. */
+  public long workspaceBytes() {
+    return workspaceBytes;
+  }
+
+  /** How it computes. */
+  public NumericalImplementation numericalImplementation() {
+    return numericalImplementation;
+  }
+
+  /** What was chosen, such as {@code algorithm 21, tile 20, split-k 1}. */
+  public String description() {
+    return text;
+  }
+
+  /**
+   * Enqueues the product; allocates nothing. All addresses are in device memory and aligned to
+   * {@link #ALIGNMENT}.
+   *
+   * @param bias ignored where the product has none
+   * @param workspace at least {@link #workspaceBytes}, for this run alone
+   * @throws CublasException if cuBLASLt refuses it or the launch failed
+   */
+  public void run(Stream stream, long x, long w, long bias, long y, long workspace) {
+    if (closed) {
+      throw new IllegalStateException("a matrix product is used after it was closed");
+    }
+    CublasLtFunctions functions = handle.functions();
+    if (matmul.bias() && biasAddress.get(LONG, 0) != bias) {
+      biasAddress.set(LONG, 0, bias);
+      functions.matmulDescSetAttribute(
+          description, CublasConstants.MATMUL_DESC_BIAS_POINTER, biasAddress, LONG.byteSize());
+    }
+    functions.matmul(
+        handle.handle(),
+        description,
+        one,
+        w,
+        this.w,
+        x,
+        this.x,
+        zero,
+        y,
+        this.y,
+        y,
+        this.y,
+        algorithm,
+        workspace,
+        workspaceBytes,
+        stream.handle());
+  }
+
+  /** Destroys the descriptors; a second time does nothing. What cuBLAS says to it is logged. */
+  @Override
+  public void close() {
+    closed = true;
+    owned.close();
+  }
+
+  private MemorySegment descriptionOf(CublasLtFunctions functions, Arena frame) {
+    MemorySegment out = frame.allocate(POINTER);
+    functions.matmulDescCreate(out, matmul.compute().code(), MatrixType.FLOAT.code());
+    MemorySegment created = own(out, functions::matmulDescDestroy);
+    set(functions, frame, created, CublasConstants.MATMUL_DESC_TRANSA, CublasConstants.OP_T);
+    set(functions, frame, created, CublasConstants.MATMUL_DESC_EPILOGUE, matmul.epilogue());
+    if (matmul.bias()) {
+      set(
+          functions,
+          frame,
+          created,
+          CublasConstants.MATMUL_DESC_BIAS_DATA_TYPE,
+          matmul.type().code());
+      functions.matmulDescSetAttribute(
+          created, CublasConstants.MATMUL_DESC_BIAS_POINTER, biasAddress, LONG.byteSize());
+    }
+    return created;
+  }
+
+  private static void set(
+      CublasLtFunctions functions, Arena frame, MemorySegment created, int attribute, int value) {
+    functions.matmulDescSetAttribute(
+        created, attribute, frame.allocateFrom(INT, value), INT.byteSize());
+  }
+
+  /** Column-major with full columns: what rows are to us. */
+  private MemorySegment layout(CublasLtFunctions functions, Arena frame, long rows, long columns) {
+    MemorySegment out = frame.allocate(POINTER);
+    functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, rows);
+    return own(out, functions::matrixLayoutDestroy);
+  }
+
+  private MemorySegment own(MemorySegment out, Consumer<MemorySegment> destroy) {
+    MemorySegment created = out.get(POINTER, 0);
+    owned.own(() -> destroyLogging(destroy, created));
+    return created;
+  }
+
+  private static void destroyLogging(Consumer<MemorySegment> destroy, MemorySegment created) {
+    try {
+      destroy.accept(created);
+    } catch (CublasException e) {
+      LOG.log(Level.WARNING, "destroying a cuBLASLt descriptor failed", e);
+    }
+  }
+
+  private MemorySegment choose(CublasLtFunctions functions, Arena frame, long mostWorkspaceBytes) {
+    MemorySegment results = frame.allocate(CANDIDATES * CublasLtFunctions.RESULT_BYTES, Long.BYTES);
+    MemorySegment count = frame.allocate(INT);
+    MemorySegment out = frame.allocate(POINTER);
+    functions.matmulPreferenceCreate(out);
+    MemorySegment preference = out.get(POINTER, 0);
+    try {
+      functions.matmulPreferenceSetAttribute(
+          preference,
+          CublasConstants.MATMUL_PREF_MAX_WORKSPACE_BYTES,
+          frame.allocateFrom(LONG, mostWorkspaceBytes),
+          LONG.byteSize());
+      // Partial sums of a split k are kept in single precision and added in one order.
+      functions.matmulPreferenceSetAttribute(
+          preference,
+          CublasConstants.MATMUL_PREF_REDUCTION_SCHEME_MASK,
+          frame.allocateFrom(INT, CublasConstants.REDUCTION_SCHEME_COMPUTE_TYPE),
+          INT.byteSize());
+      for (int attribute = CublasConstants.MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+          attribute <= CublasConstants.MATMUL_PREF_MIN_ALIGNMENT_D_BYTES;
+          attribute++) {
+        functions.matmulPreferenceSetAttribute(
+            preference, attribute, frame.allocateFrom(INT, ALIGNMENT), INT.byteSize());
+      }
+      functions.matmulAlgoGetHeuristic(
+          handle.handle(), description, w, x, y, y, preference, CANDIDATES, results, count);
+    } finally {
+      destroyLogging(functions::matmulPreferenceDestroy, preference);
+    }
+    for (int i = 0; i < Math.min(count.get(INT, 0), CANDIDATES); i++) {
+      MemorySegment result =
+          results.asSlice(i * CublasLtFunctions.RESULT_BYTES, CublasLtFunctions.RESULT_BYTES);
+      if (result.get(INT, CublasLtFunctions.RESULT_STATE) == CublasStatus.SUCCESS.code()
+          && suits(implementation(functions, frame, result))) {
+        return result;
+      }
+    }
+    throw new CublasException(
+        "cublasLtMatmulAlgoGetHeuristic",
+        CublasStatus.NOT_SUPPORTED.code(),
+        "none of its %d algorithms computes as asked".formatted(count.get(INT, 0)));
+  }
+
+  private boolean suits(NumericalImplementation implementation) {
+    return !implementation.halfAccumulator()
+        && (matmul.type() != MatrixType.FLOAT
+            || matmul.compute() == ComputeType.TF32
+            || !implementation.tensorCores());
+  }
+
+  private static NumericalImplementation implementation(
+      CublasLtFunctions functions, Arena frame, MemorySegment algorithm) {
+    MemorySegment flags = frame.allocate(LONG);
+    functions.matmulAlgoCapGetAttribute(
+        algorithm,
+        CublasConstants.ALGO_CAP_NUMERICAL_IMPL_FLAGS,
+        flags,
+        LONG.byteSize(),
+        MemorySegment.NULL);
+    return new NumericalImplementation(flags.get(LONG, 0));
+  }
+
+  private int setting(CublasLtFunctions functions, Arena frame, int attribute) {
+    MemorySegment value = frame.allocate(INT);
+    functions.matmulAlgoConfigGetAttribute(
+        algorithm, attribute, value, INT.byteSize(), MemorySegment.NULL);
+    return value.get(INT, 0);
+  }
+}

@@ -1,0 +1,128 @@
+package dev.shortcut.bindings.cudnn;
+
+import dev.shortcut.bindings.library.LibraryException;
+import dev.shortcut.bindings.library.NativeLibrary;
+
+/**
+ * An opened cuDNN 9. Immutable and safe for use by any thread; stays open for the life of the
+ * process.
+ */
+public final class Cudnn {
+  /** The system property that names a library. */
+  public static final String PROPERTY = "shortcut.cudnn.library";
+
+  /** The environment variable that names a library. */
+  public static final String VARIABLE = "SHORTCUT_CUDNN_LIBRARY";
+
+  /** The first version that plans for a device that is described: 9.11.0. */
+  public static final long OLDEST_VERSION = 91100;
+
+  /** The newest version whose device descriptions are known: later ones ask for another key. */
+  static final long NEWEST_KNOWN_DESCRIPTION = 92499;
+
+  private final CudnnFunctions functions;
+  private final long version;
+
+  private Cudnn(NativeLibrary library) {
+    functions = new CudnnFunctions(library);
+    version = functions.getVersion();
+    try {
+      functions.graphVersionCheck();
+    } catch (CudnnException e) {
+      throw new LibraryException(
+          "%s is version %s, but its parts do not belong together or cannot be opened (%s): install cuDNN again as a whole, and keep other versions out of LD_LIBRARY_PATH"
+              .formatted(library, text(version), e.getMessage()));
+    }
+  }
+
+  /**
+   * Finds and opens cuDNN: {@code -Dshortcut.cudnn.library=FILE}, the environment variable {@code
+   * SHORTCUT_CUDNN_LIBRARY}, the system's loader, toolkit folders, pip packages.
+   *
+   * @throws LibraryException if there is none that can be used; the message lists every place tried
+   */
+  public static Cudnn open() {
+    return of(
+        NativeLibrary.find("cuDNN", "cudnnGetVersion")
+            .property(PROPERTY)
+            .environment(VARIABLE)
+            .sonames("libcudnn.so.9")
+            .folders("CUDA toolkit", "/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/*/lib")
+            .wheels("nvidia/cudnn/lib")
+            .load());
+  }
+
+  /**
+   * Takes a library that was opened already.
+   *
+   * @throws LibraryException if it cannot be used; the message says what to install instead
+   */
+  public static Cudnn of(NativeLibrary library) {
+    // First, since another version may lack functions that we bind.
+    long version = CudnnFunctions.getVersion(library);
+    if (version < OLDEST_VERSION) {
+      throw new LibraryException(
+          "%s is version %s, but %s or a later 9.x is needed: upgrade cuDNN (pip: nvidia-cudnn-cu12 or nvidia-cudnn-cu13)"
+              .formatted(library, text(version), text(OLDEST_VERSION)));
+    }
+    return new Cudnn(library);
+  }
+
+  /** {@code major * 10000 + minor * 100 + patch}, such as 92000. */
+  public long version() {
+    return version;
+  }
+
+  /** The version as people write it, such as {@code 9.20.0}. */
+  public static String text(long version) {
+    // cuDNN 8 and older counted major * 1000 + minor * 100 + patch.
+    long major = version < 10_000 ? version / 1000 : version / 10_000;
+    return "%d.%d.%d"
+        .formatted(major, version / 100 % (version < 10_000 ? 10 : 100), version % 100);
+  }
+
+  /**
+   * The CUDA runtime inside, {@code major * 1000 + minor * 10}, such as 12090. Its major fixes that
+   * of NVRTC and cuBLAS, and the driver must not be older.
+   */
+  public long cudartVersion() {
+    return functions.getCudartVersion();
+  }
+
+  /** Why the last call on this OS thread failed; empty where none did. cuDNN forgets it then. */
+  public String lastError() {
+    return functions.lastErrorString();
+  }
+
+  /** The library that was opened. */
+  public NativeLibrary library() {
+    return functions.library();
+  }
+
+  /**
+   * A handle on the current context.
+   *
+   * @throws CudnnException if no context is current, or its device cannot be used
+   */
+  public CudnnHandle newHandle() {
+    return new CudnnHandle(functions);
+  }
+
+  /** Version and file. */
+  @Override
+  public String toString() {
+    return "cuDNN " + text(version) + " (" + functions.library().location() + ")";
+  }
+
+  CudnnFunctions functions() {
+    return functions;
+  }
+
+  /** What to add to a refusal of a device description; empty where the version is a known one. */
+  String descriptionWindow() {
+    return version <= NEWEST_KNOWN_DESCRIPTION
+        ? ""
+        : " (known are those that cuDNN %s to 9.24 take, and this is %s)"
+            .formatted(text(OLDEST_VERSION), text(version));
+  }
+}
