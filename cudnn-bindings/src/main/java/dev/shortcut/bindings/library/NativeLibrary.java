@@ -6,12 +6,14 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodType;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * An opened shared library and the one way in which its functions are bound. Libraries stay open
- * for the life of the process, because they may own threads. Immutable and safe for use by any
- * thread.
+ * for the life of the process, because they may own threads. Safe for use by any thread.
  *
  * <p>A binding is one handle and one typed method, which checks what the function returned:
  *
@@ -34,6 +36,7 @@ public final class NativeLibrary {
   private final String location;
   private final SymbolLookup symbols;
   private final List<Attempt> attempts;
+  private final Map<String, MethodType> bound = new ConcurrentHashMap<>();
 
   NativeLibrary(String name, String location, SymbolLookup symbols, List<Attempt> attempts) {
     this.name = name;
@@ -79,7 +82,7 @@ public final class NativeLibrary {
    * @throws LibraryException if there is no such function, naming the file
    */
   public MethodHandle function(String function, MemoryLayout result, MemoryLayout... arguments) {
-    return Loader.link(address(function), FunctionDescriptor.of(result, arguments));
+    return link(function, FunctionDescriptor.of(result, arguments));
   }
 
   /**
@@ -88,7 +91,12 @@ public final class NativeLibrary {
    * @throws LibraryException if there is no such function, naming the file
    */
   public MethodHandle procedure(String function, MemoryLayout... arguments) {
-    return Loader.link(address(function), FunctionDescriptor.ofVoid(arguments));
+    return link(function, FunctionDescriptor.ofVoid(arguments));
+  }
+
+  /** The functions that have been bound so far and the types that they were bound with. */
+  public Map<String, MethodType> bound() {
+    return Map.copyOf(bound);
   }
 
   /** A copy of a C string that the library owns; an empty one for a null pointer. */
@@ -133,6 +141,12 @@ public final class NativeLibrary {
   @Override
   public String toString() {
     return name + " (" + location + ")";
+  }
+
+  private MethodHandle link(String function, FunctionDescriptor descriptor) {
+    MethodHandle handle = Loader.link(address(function), descriptor);
+    bound.put(function, handle.type());
+    return handle;
   }
 
   private MemorySegment address(String function) {
