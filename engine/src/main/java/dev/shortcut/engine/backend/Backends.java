@@ -10,7 +10,6 @@ import dev.shortcut.engine.backend.reference.ReferenceBackend;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** The registry of ways to run a graph, and choosing among them. */
@@ -99,8 +98,12 @@ public final class Backends {
     }
     var failure =
         new DeviceUnavailableException(
-            "no backend can run here: %s. The plain-Java one always can, slowly: choose it with the backend %s"
-                .formatted(reasons(refusals, Throwable::getMessage), BackendChoice.REFERENCE));
+            "no backend can run here; the plain-Java one always can, slowly: choose the backend %s. Why the others cannot:%n%s"
+                .formatted(
+                    BackendChoice.REFERENCE,
+                    refusals.stream()
+                        .map(Throwable::getMessage)
+                        .collect(Collectors.joining("\n"))));
     refusals.forEach(failure::addSuppressed);
     throw failure;
   }
@@ -108,13 +111,9 @@ public final class Backends {
   private static String because(List<DeviceUnavailableException> refusals) {
     return refusals.isEmpty()
         ? "the first choice"
-        : reasons(refusals, DeviceUnavailableException::summary);
-  }
-
-  private static String reasons(
-      List<DeviceUnavailableException> refusals,
-      Function<DeviceUnavailableException, String> reason) {
-    return refusals.stream().map(reason).collect(Collectors.joining("; "));
+        : refusals.stream()
+            .map(DeviceUnavailableException::summary)
+            .collect(Collectors.joining("; "));
   }
 
   private static Backend notInThisVersion(Options options) {

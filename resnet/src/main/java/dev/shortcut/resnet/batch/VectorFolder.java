@@ -11,6 +11,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -55,6 +56,11 @@ final class VectorFolder implements RowSink {
     if (beginning.finishedRows().isPresent()) {
       return new FinishedSink(beginning.finishedRows().getAsLong());
     }
+    if (!beginning.resumes() && !beginning.overwrites() && !parts(folder).isEmpty()) {
+      throw new ResumeException(
+          "%s holds vectors of another run already; choose another folder, or --overwrite"
+              .formatted(folder));
+    }
     PartFile ids = PartFile.open(beginning.file());
     try {
       if (!beginning.resumes()) {
@@ -72,19 +78,28 @@ final class VectorFolder implements RowSink {
 
   /** Parts of another output between the new ones would be taken for them. */
   private static void clear(Path folder, Beginning beginning) {
-    try (DirectoryStream<Path> old = Files.newDirectoryStream(folder, "part-*.npy*")) {
-      for (Path file : old) {
-        if (!beginning.overwrites()) {
-          throw new ResumeException(
-              "%s holds vectors of another run already; choose another folder, or --overwrite"
-                  .formatted(folder));
-        }
+    try {
+      for (Path file : parts(folder)) {
         Files.delete(file);
       }
       Files.deleteIfExists(beginning.file());
     } catch (IOException e) {
       throw new UncheckedIOException(
           new IOException("%s cannot be cleared: %s".formatted(folder, Reasons.of(e)), e));
+    }
+  }
+
+  private static List<Path> parts(Path folder) {
+    List<Path> parts = new ArrayList<>();
+    if (!Files.isDirectory(folder)) {
+      return parts;
+    }
+    try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, "part-*.npy*")) {
+      found.forEach(parts::add);
+      return parts;
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          new IOException("%s cannot be looked at: %s".formatted(folder, Reasons.of(e)), e));
     }
   }
 

@@ -24,9 +24,10 @@ import picocli.CommandLine.Option;
           + " arguments it labels the bundled pictures with the bundled ResNet-20, which was trained on CIFAR-10.%n",
       "A picture that cannot be read becomes a row that says why; the others are not affected. Any number of pictures is"
           + " worked through in bounded memory.%n",
-      "Text has one line for each picture. JSON Lines has objects such as {\"id\":\"a.jpg\",\"top\":[{\"label\":\"cat\","
-          + "\"index\":3,\"probability\":0.98}]} or {\"id\":\"b.jpg\",\"error\":\"...\"}. CSV has the columns id, label_1,"
-          + " probability_1, ..., error.%n"
+      "Text has one line for each picture. CSV has the columns id, label_1, probability_1, ..., error. JSON Lines has"
+          + " objects such as%n",
+      "  {\"id\":\"a.jpg\",\"top\":[{\"label\":\"cat\",\"index\":3,\"probability\":0.98}]}",
+      "  {\"id\":\"b.jpg\",\"error\":\"the file is empty\"}%n"
     },
     footer = {
       "%nExamples:",
@@ -57,7 +58,7 @@ final class ClassifyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    Format rowFormat = outputs.format(Format.TEXT);
+    Rows rows = rows(outputs.format(Format.TEXT));
     try (ImageModel model = models.open();
         Engine engine =
             OpenEngine.of(
@@ -68,7 +69,7 @@ final class ClassifyCommand implements Callable<Integer> {
                     .withOutput(Options.Output.PROBABILITIES),
                 engines.explain(),
                 console)) {
-      var job = BatchJob.classify(engine, model, top).output(rows(rowFormat));
+      var job = BatchJob.classify(engine, model, top).output(rows);
       Summary summary = PictureJob.run(job, pictures, console, outputs.output() == null);
       return summary.failed() > 0 ? ExitCodes.INPUTS_FAILED : ExitCodes.OK;
     }
@@ -83,13 +84,12 @@ final class ClassifyCommand implements Callable<Integer> {
         case CSV -> Rows.csv(console.out());
       };
     }
-    return PictureJob.existing(
+    return outputs.existing(
         switch (rowFormat) {
-          case TEXT -> throw PictureJob.noTextFiles();
+          case TEXT -> throw outputs.noText();
           case JSON -> Rows.jsonLines(output);
           case CSV -> Rows.csv(output);
-        },
-        outputs);
+        });
   }
 
   private void print(Row row) {

@@ -50,6 +50,11 @@ record Console(OutputStream out, PrintWriter err, boolean outIsTerminal, boolean
     }
   }
 
+  /** A number of things, for messages: {@code 1 picture}, {@code 1,000 pictures}. */
+  static String counted(long number, String thing) {
+    return "%,d %s%s".formatted(number, thing, number == 1 ? "" : "s");
+  }
+
   /** Writes a line to the messages. */
   void message(@Nullable String line) {
     err.println(line);

@@ -57,6 +57,7 @@ final class EmbedCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    Rows rows = rows();
     try (ImageModel model = models.open();
         Engine engine =
             OpenEngine.of(
@@ -69,7 +70,7 @@ final class EmbedCommand implements Callable<Integer> {
                 console)) {
       Summary summary =
           PictureJob.run(
-              BatchJob.embed(engine, model).output(rows()),
+              BatchJob.embed(engine, model).output(rows),
               pictures,
               console,
               outputs.output() == null);
@@ -81,7 +82,7 @@ final class EmbedCommand implements Callable<Integer> {
     Path output = outputs.output();
     if (output == null) {
       return switch (outputs.format(Format.JSON)) {
-        case TEXT -> throw PictureJob.noTextFiles();
+        case TEXT -> throw outputs.noText();
         case JSON -> Rows.jsonLines(console.out());
         case CSV -> Rows.csv(console.out());
       };
@@ -92,10 +93,10 @@ final class EmbedCommand implements Callable<Integer> {
         !file
             ? Rows.npy(output)
             : switch (outputs.format(Format.JSON)) {
-              case TEXT -> throw PictureJob.noTextFiles();
+              case TEXT -> throw outputs.noText();
               case JSON -> Rows.jsonLines(output);
               case CSV -> Rows.csv(output);
             };
-    return PictureJob.existing(rows, outputs);
+    return outputs.existing(rows);
   }
 }

@@ -1,12 +1,21 @@
 package dev.shortcut.resnet.cli;
 
+import dev.shortcut.resnet.batch.Rows;
 import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Where rows go and what becomes of an unfinished output. */
 final class OutputOptions {
+  @Spec(Spec.Target.MIXEE)
+  @SuppressWarnings("NullAway.Init")
+  private CommandSpec command;
+
   @Option(
       names = {"-o", "--output"},
       paramLabel = "FILE",
@@ -16,16 +25,25 @@ final class OutputOptions {
       })
   private @Nullable Path output;
 
-  @Option(
-      names = "--resume",
-      description = {
-        "Go on behind the last whole row of an interrupted or killed run; no row is lost and none comes twice. Refused where"
-            + " pictures, weights or options have changed since."
-      })
-  private boolean resume;
+  @ArgGroup private @Nullable Unfinished unfinished;
 
-  @Option(names = "--overwrite", description = "Begin an unfinished output anew.")
-  private boolean overwrite;
+  /** What becomes of an unfinished output; ways that exclude each other. */
+  static final class Unfinished {
+    @Option(
+        names = "--resume",
+        description = {
+          "Go on behind the last whole row of an interrupted or killed run; no row is lost and none comes twice. Refused where"
+              + " pictures, weights or options have changed since."
+        })
+    private boolean resume;
+
+    @Option(names = "--overwrite", description = "Begin an unfinished output anew.")
+    private boolean overwrite;
+
+    Rows apply(Rows rows) {
+      return resume ? rows.resume() : overwrite ? rows.overwrite() : rows;
+    }
+  }
 
   @Option(
       names = "--format",
@@ -36,16 +54,30 @@ final class OutputOptions {
       })
   private @Nullable Format format;
 
+  /**
+   * Where rows go; null for standard output.
+   *
+   * @throws ParameterException if something is to become of an unfinished output that is not named
+   */
   @Nullable Path output() {
+    if (output == null && unfinished != null) {
+      throw usage("--resume and --overwrite need --output: they are about an unfinished file");
+    }
     return output;
   }
 
-  boolean resume() {
-    return resume;
+  /** The same rows with what was asked for about an unfinished output. */
+  Rows existing(Rows rows) {
+    return unfinished == null ? rows : unfinished.apply(rows);
   }
 
-  boolean overwrite() {
-    return overwrite;
+  /** What is wrong with asking for text where rows are read by programs. */
+  ParameterException noText() {
+    return usage("--format text is for people and for standard output; choose json or csv");
+  }
+
+  private ParameterException usage(String message) {
+    return new ParameterException(command.commandLine(), message);
   }
 
   /** The format that was asked for; null where none was. */

@@ -1,8 +1,6 @@
 package dev.shortcut.resnet.cli;
 
 import dev.shortcut.resnet.batch.BatchJob;
-import dev.shortcut.resnet.batch.InputException;
-import dev.shortcut.resnet.batch.Rows;
 import dev.shortcut.resnet.batch.Summary;
 import org.jspecify.annotations.Nullable;
 
@@ -26,14 +24,5 @@ final class PictureJob {
     Summary summary = RunningJob.run(job, console, rowsToStandardOutput && console.outIsTerminal());
     console.message(RunningJob.describe(summary));
     return summary;
-  }
-
-  /** The same rows with what was asked for about an unfinished output. */
-  static Rows existing(Rows rows, OutputOptions outputs) {
-    return outputs.resume() ? rows.resume() : outputs.overwrite() ? rows.overwrite() : rows;
-  }
-
-  static InputException noTextFiles() {
-    return new InputException("rows are written to files as json or csv; text is for people");
   }
 }

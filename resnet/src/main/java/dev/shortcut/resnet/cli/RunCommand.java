@@ -82,6 +82,8 @@ final class RunCommand implements Callable<Integer> {
       Model network = Model.of(graph(model, shape), model.weights());
       Options options =
           engines.options().withInput(format).withOutput(Options.Output.valueOf(values.name()));
+      // A batch that is never full would take memory for nothing.
+      options = options.withMaxBatch((int) Math.min(count(images), options.maxBatch()));
       model.notes().forEach(console::message);
       try (Engine engine =
           OpenEngine.of(network, model.toString(), options, engines.explain(), console)) {
@@ -105,6 +107,9 @@ final class RunCommand implements Callable<Integer> {
   /** The shape of one image; the file's rank and number of channels are checked. */
   private static Shape shape(NpyReader images) {
     List<Long> dims = images.dims();
+    if (dims.contains(0L)) {
+      throw new InputException("%s has no images: its shape is %s".formatted(images.file(), dims));
+    }
     boolean bytes = images.type() == NpyType.UINT8;
     String wanted = bytes ? "uint8 (N, height, width, 3)" : "float32 (N, 3, height, width)";
     List<Long> one = dims.subList(Math.max(0, dims.size() - 3), dims.size());
@@ -125,9 +130,14 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
+  /** How many images the file has. */
+  private static long count(NpyReader images) {
+    return images.dims().size() == 3 ? 1 : images.dims().getFirst();
+  }
+
   private void run(Engine engine, NpyReader images) throws InterruptedException {
-    long count = images.dims().size() == 3 ? 1 : images.dims().getFirst();
-    int batch = (int) Math.min(count, engine.options().maxBatch());
+    long count = count(images);
+    int batch = engine.options().maxBatch();
     Shape result = engine.outputShape();
     List<Long> row =
         result.isFlat()
@@ -149,6 +159,6 @@ final class RunCommand implements Callable<Integer> {
       }
       writer.finish();
     }
-    console.message("%,d images -> %s".formatted(count, output));
+    console.message("%s -> %s".formatted(Console.counted(count, "image"), output));
   }
 }

@@ -91,18 +91,20 @@ final class RunningJob {
   }
 
   private static String rows(Summary summary) {
-    return "%,d rows".formatted(summary.resumed() + summary.rows());
+    return Console.counted(summary.resumed() + summary.rows(), "row");
   }
 
   /** One line for the messages: how many, how fast, how many failed. */
   static String describe(Summary summary) {
     Duration elapsed = summary.elapsed();
-    return "%,d pictures in %.1f s (%,.1f/s)%s%s"
+    return "%s in %.1f s (%,.1f/s)%s%s"
         .formatted(
-            summary.rows(),
+            Console.counted(summary.rows(), "picture"),
             elapsed.toMillis() / 1000.0,
             summary.perSecond(),
-            summary.resumed() > 0 ? ", %,d rows from before".formatted(summary.resumed()) : "",
+            summary.resumed() > 0
+                ? ", %s from before".formatted(Console.counted(summary.resumed(), "row"))
+                : "",
             summary.failed() > 0 ? ", %,d failed".formatted(summary.failed()) : "");
   }
 }

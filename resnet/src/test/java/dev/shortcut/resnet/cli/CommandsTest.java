@@ -25,6 +25,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -233,6 +235,41 @@ class CommandsTest {
     assertFalse(Files.exists(output));
   }
 
+  @Test
+  void aTensorOfNoImagesIsRefused() throws Exception {
+    Path input = folder.resolve("x.npy");
+    try (var writer = NpyWriter.create(input, NpyType.FLOAT32, List.of(3L, 32L, 32L))) {
+      writer.finish();
+    }
+    Path output = folder.resolve("y.npy");
+    Cli.Result result = run("run", "--input", input.toString(), "--output", output.toString());
+    assertEquals(1, result.status());
+    assertTrue(result.err().contains("has no images"), result.err());
+    assertFalse(Files.exists(output));
+  }
+
+  @Test
+  void vectorsThatAreNotOverwrittenStayAsTheyWere() throws Exception {
+    Path vectors = folder.resolve("vectors");
+    String pictures = pictures().toString();
+    assertEquals(0, run("embed", pictures, "-o", vectors.toString()).status());
+    Set<Path> before = children(vectors);
+    Cli.Result refused = run("embed", pictures, "-o", vectors.toString());
+    assertEquals(2, refused.status());
+    assertTrue(refused.err().contains("--overwrite"), refused.err());
+    assertEquals(before, children(vectors));
+    Cli.Result finished = run("embed", pictures, "-o", vectors.toString(), "--resume");
+    assertTrue(finished.err().contains("12 rows from before"), finished.err());
+    assertEquals(0, run("embed", pictures, "-o", vectors.toString(), "--overwrite").status());
+    assertEquals(before, children(vectors));
+  }
+
+  private static Set<Path> children(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.collect(Collectors.toSet());
+    }
+  }
+
   static Stream<List<String>> failures() {
     return Stream.of(
         List.of("2", "a command is missing"),
@@ -244,6 +281,10 @@ class CommandsTest {
         List.of("2", "--shortcut needs --model", "flops", "--shortcut", "A"),
         List.of("2", "--shortcut A: ", "flops", "--model", "vgg16", "--shortcut", "A"),
         List.of("2", "--shortcut A: ", "embed", "--model", "vgg16", "--shortcut", "A"),
+        List.of("2", "standard output", "classify", "--format", "text", "-o", "/gone/labels.txt"),
+        List.of("2", "standard output", "embed", "--format", "text"),
+        List.of("2", "mutually exclusive", "embed", "-o", "/gone/f", "--resume", "--overwrite"),
+        List.of("2", "need --output", "classify", "--resume"),
         List.of("2", "whole number", "classify", "--batch", "0"),
         List.of("2", "500m", "classify", "--memory-limit", "much"),
         List.of("2", "three numbers", "classify", "--mean", "1,2"),
