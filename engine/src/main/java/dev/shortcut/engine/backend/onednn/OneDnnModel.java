@@ -5,6 +5,7 @@ import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.MemoryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.backend.Slot;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Weights;
@@ -13,8 +14,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 
 /** A graph for oneDNN: one copy of the weights and of the generated code, and slots. */
 final class OneDnnModel implements CompiledModel {
@@ -37,30 +36,12 @@ final class OneDnnModel implements CompiledModel {
    */
   static OneDnnModel compile(
       OneDnn oneDnn, Graph graph, Weights weights, List<Integer> batchSizes, Options options) {
-    var task =
-        new FutureTask<>(() -> {
+    return PlatformThread.call(
+        "shortcut-onednn-compile",
+        () -> {
           oneDnn.ompSetNumThreads(options.threads());
           return compileHere(oneDnn, graph, weights, batchSizes, options);
         });
-    Thread thread = Thread.ofPlatform().name("shortcut-onednn-compile").daemon().start(task);
-    boolean interrupted = false;
-    try {
-      while (true) {
-        try {
-          thread.join();
-          return task.get();
-        } catch (InterruptedException _) {
-          // Native memory is being filled; leaving now would leave it without an owner.
-          interrupted = true;
-        }
-      }
-    } catch (ExecutionException e) {
-      throw rethrown(e);
-    } finally {
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
   }
 
   @Override
@@ -213,17 +194,5 @@ final class OneDnnModel implements CompiledModel {
 
   private static long outputBytes(Graph graph, int images) {
     return images * graph.output().shape().elements() * Float.BYTES;
-  }
-
-  private static RuntimeException rethrown(ExecutionException e) {
-    // The trace of the cause is the compiling thread's; this one's shows who wanted to compile.
-    Throwable cause = e.getCause() == null ? e : e.getCause();
-    cause.addSuppressed(new Throwable("compiling was asked for here"));
-    if (cause instanceof Error error) {
-      throw error;
-    }
-    return cause instanceof RuntimeException unchecked
-        ? unchecked
-        : new IllegalStateException(cause);
   }
 }
