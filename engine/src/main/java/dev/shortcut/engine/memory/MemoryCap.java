@@ -6,6 +6,7 @@ import dev.shortcut.engine.Options;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /** Refuses what would take more memory than it may, before any of it is allocated. */
 public final class MemoryCap {
@@ -22,12 +23,56 @@ public final class MemoryCap {
    */
   public static MemoryReport check(
       String model, List<Integer> batchSizes, Options options, IntFunction<MemoryReport> need) {
+    MemoryReport report = need.apply(batchSizes.getLast());
+    long limit = options.memoryLimit();
+    if (report.total() > limit) {
+      throw refusal(model, batchSizes, limit, "may take " + inWords(limit), need, null);
+    }
+    return report;
+  }
+
+  /**
+   * Refuses a model that a device has no room for.
+   *
+   * @param model what is about to be compiled, for the message
+   * @param batchSizes the sizes to prepare, ascending
+   * @param device its name, for the message
+   * @param free its free bytes
+   * @param need what the model takes of the device if a given one of the sizes were the largest
+   * @throws MemoryLimitException with what is needed, what is free and the largest size that fits
+   */
+  public static void checkFree(
+      String model,
+      List<Integer> batchSizes,
+      String device,
+      long free,
+      IntFunction<MemoryReport> need) {
+    if (need.apply(batchSizes.getLast()).total() > free) {
+      throw exhausted(model, batchSizes, device, free, need, null);
+    }
+  }
+
+  /** What to throw when a device had no room although more was free than the model takes. */
+  public static MemoryLimitException exhausted(
+      String model,
+      List<Integer> batchSizes,
+      String device,
+      long free,
+      IntFunction<MemoryReport> need,
+      @Nullable Throwable cause) {
+    String has = "%s has %s free".formatted(device, inWords(free));
+    return refusal(model, batchSizes, free, has, need, cause);
+  }
+
+  private static MemoryLimitException refusal(
+      String model,
+      List<Integer> batchSizes,
+      long limit,
+      String limited,
+      IntFunction<MemoryReport> need,
+      @Nullable Throwable cause) {
     int largest = batchSizes.getLast();
     MemoryReport report = need.apply(largest);
-    long limit = options.memoryLimit();
-    if (report.total() <= limit) {
-      return report;
-    }
     String remedy =
         batchSizes.reversed().stream()
             .filter(size -> need.apply(size).total() <= limit)
@@ -37,8 +82,8 @@ public final class MemoryCap {
                 report.slots() > 1
                     ? "not even batches of 1 fit; allow more or open fewer slots"
                     : "not even batches of 1 fit; allow more");
-    throw new MemoryLimitException(
-        "%s needs %s for batches of %d (weights %s, %d x %s for its slots), but may take %s; %s"
+    String message =
+        "%s needs %s for batches of %d (weights %s, %d x %s for its slots), but %s; %s"
             .formatted(
                 model,
                 inWords(report.total()),
@@ -46,8 +91,11 @@ public final class MemoryCap {
                 inWords(report.weights()),
                 report.slots(),
                 inWords((report.total() - report.weights()) / report.slots()),
-                inWords(limit),
-                remedy));
+                limited,
+                remedy);
+    return cause == null
+        ? new MemoryLimitException(message)
+        : new MemoryLimitException(message, cause);
   }
 
   private static String inWords(long bytes) {
