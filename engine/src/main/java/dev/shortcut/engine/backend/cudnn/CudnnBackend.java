@@ -1,0 +1,101 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.library.LibraryException;
+import dev.shortcut.engine.DeviceChoice;
+import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.Options;
+import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.backend.Backend;
+import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.Layout;
+import dev.shortcut.engine.graph.Weights;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * cuDNN's graph API on NVIDIA GPUs, cuBLASLt for linear layers, a few kernels of our own, and one
+ * CUDA graph a batch. Same device, libraries, precision and batch size give bitwise the same
+ * results on every run.
+ */
+public final class CudnnBackend implements Backend {
+  private final CudnnLibraries libraries;
+  private final List<Target> targets;
+
+  private CudnnBackend(CudnnLibraries libraries, List<Target> targets) {
+    this.libraries = libraries;
+    this.targets = targets;
+  }
+
+  /**
+   * Opens the libraries and looks for the devices.
+   *
+   * @throws DeviceUnavailableException if a library, the driver or a device is missing; it says
+   *     what was tried
+   */
+  public static CudnnBackend open(DeviceChoice devices) {
+    try {
+      CudnnLibraries libraries = CudnnLibraries.open();
+      return new CudnnBackend(libraries, Target.choose(libraries.cuda(), devices));
+    } catch (LibraryException | CudaException e) {
+      throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  @Override
+  public String name() {
+    return "cudnn";
+  }
+
+  @Override
+  public String description() {
+    return "%s, on %s"
+        .formatted(
+            libraries,
+            targets.stream()
+                .map(target ->
+                    "%s (%s, %s)"
+                        .formatted(
+                            target.device().name(),
+                            target.device().computeCapability().architecture(),
+                            target.device().uuid()))
+                .collect(Collectors.joining(", ")));
+  }
+
+  @Override
+  public Optional<String> unsupported(Precision precision) {
+    return switch (precision) {
+      case FP32, TF32, FP16 -> Optional.empty();
+      case BF16 ->
+          targets.stream()
+              .filter(target -> target.device().computeCapability().major() < 8)
+              .findFirst()
+              .map(target ->
+                  "bf16 needs a GPU of compute capability 8.0 (A100) or later, and %s has %s"
+                      .formatted(target.device().name(), target.device().computeCapability()));
+      case INT8, FP8 -> Optional.of("the cuDNN backend computes in fp32, tf32, fp16 and bf16 only");
+    };
+  }
+
+  @Override
+  public Layout layout() {
+    return Layout.NHWC;
+  }
+
+  @Override
+  public Tail tail() {
+    return Tail.PAD;
+  }
+
+  @Override
+  public CompiledModel compile(
+      Graph graph, Weights weights, List<Integer> batchSizes, Options options) {
+    return CudnnModel.compile(libraries, targets, graph, weights, batchSizes, options);
+  }
+
+  /** Does nothing: libraries stay open, and contexts are the models'. */
+  @Override
+  public void close() {}
+}

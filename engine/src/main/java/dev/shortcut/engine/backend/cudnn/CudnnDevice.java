@@ -1,0 +1,154 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import dev.shortcut.bindings.cublas.CublasLtHandle;
+import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.CudaModule;
+import dev.shortcut.bindings.cuda.DeviceMemory;
+import dev.shortcut.bindings.cuda.Graph;
+import dev.shortcut.bindings.cuda.GraphExec;
+import dev.shortcut.bindings.cuda.Kernel;
+import dev.shortcut.bindings.cuda.Stream;
+import dev.shortcut.bindings.cudnn.Cudnn;
+import dev.shortcut.bindings.cudnn.CudnnHandle;
+import dev.shortcut.bindings.cudnn.DeviceProperties;
+import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.bindings.nvrtc.CompiledProgram;
+import dev.shortcut.engine.graph.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+
+/**
+ * What all slots of one device share: context, kernels, weights, choices. Made by the compiling
+ * thread, with the context current.
+ */
+final class CudnnDevice {
+  /** Captures of different threads are kept apart, since libraries below may share streams. */
+  private static final ReentrantLock CAPTURE = new ReentrantLock();
+
+  private final String name;
+  private final Context context;
+  private final Cudnn cudnn;
+  private final CublasLtHandle blas;
+  private final CudaModule module;
+  private final Planner planner;
+  private final Products products;
+  private final Health health;
+  private final Constants constants = new Constants();
+  private final Map<String, Kernel> kernels = new HashMap<>();
+  private long constantsAddress;
+
+  /**
+   * Opens the libraries on a device.
+   *
+   * @param context current on the calling thread
+   * @param kernels our own, compiled for this kind of device
+   */
+  CudnnDevice(
+      String name,
+      Context context,
+      CudnnLibraries libraries,
+      CompiledProgram kernels,
+      Closer owner) {
+    this.name = name;
+    this.context = context;
+    this.cudnn = libraries.cudnn();
+    this.health = new Health(name);
+    try (Arena frame = Arena.ofConfined()) {
+      module = owner.own(context.load(kernels.image(frame)));
+    }
+    blas = owner.own(libraries.cublasLt().newHandle());
+    CudnnHandle handle = owner.own(cudnn.newHandle());
+    planner = new Planner(cudnn, DeviceProperties.of(cudnn, owner, handle));
+    products = new Products(blas);
+  }
+
+  /** Its name for messages. */
+  String name() {
+    return name;
+  }
+
+  Context context() {
+    return context;
+  }
+
+  Cudnn cudnn() {
+    return cudnn;
+  }
+
+  CublasLtHandle blas() {
+    return blas;
+  }
+
+  Planner planner() {
+    return planner;
+  }
+
+  Products products() {
+    return products;
+  }
+
+  Constants constants() {
+    return constants;
+  }
+
+  Health health() {
+    return health;
+  }
+
+  /** One of our own kernels. */
+  Kernel kernel(String function) {
+    return kernels.computeIfAbsent(function, module::function);
+  }
+
+  /** Reads, folds and uploads everything that has been given a place among the constants. */
+  void upload(Weights weights, Closer owner) {
+    DeviceMemory block = owner.own(context.allocate(Math.max(1, constants.bytes())));
+    constantsAddress = block.address();
+    try (Arena frame = Arena.ofConfined();
+        Stream stream = context.newStream()) {
+      MemorySegment host = frame.allocate(Math.max(1, constants.bytes()), Constants.ALIGNMENT);
+      constants.write(weights, host);
+      stream.copyToDevice(constantsAddress, host, constants.bytes());
+      // The host's copy must stay until the device has it.
+      stream.synchronize();
+    }
+  }
+
+  /** Where the constants begin on the device. */
+  long constantsAddress() {
+    return constantsAddress;
+  }
+
+  /** Records work as a CUDA graph. */
+  GraphExec capture(Stream stream, Consumer<Stream> work) {
+    CAPTURE.lock();
+    try {
+      Graph graph = record(stream, work);
+      try (graph) {
+        return graph.instantiate();
+      }
+    } finally {
+      CAPTURE.unlock();
+    }
+  }
+
+  private static Graph record(Stream stream, Consumer<Stream> work) {
+    stream.beginCapture();
+    try {
+      work.accept(stream);
+    } catch (Throwable t) {
+      // A stream that is left recording would refuse everything else.
+      try {
+        stream.endCapture().close();
+      } catch (RuntimeException e) {
+        t.addSuppressed(e);
+      }
+      throw t;
+    }
+    return stream.endCapture();
+  }
+}

@@ -1,0 +1,303 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import dev.shortcut.bindings.cublas.CublasException;
+import dev.shortcut.bindings.cuda.ComputeCapability;
+import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.cuda.CudaStatus;
+import dev.shortcut.bindings.cudnn.CudnnException;
+import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.bindings.nvrtc.CompiledProgram;
+import dev.shortcut.bindings.nvrtc.NvrtcException;
+import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.MemoryReport;
+import dev.shortcut.engine.Options;
+import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.PlatformThread;
+import dev.shortcut.engine.backend.Slot;
+import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.Shape;
+import dev.shortcut.engine.graph.Weights;
+import dev.shortcut.engine.memory.MemoryCap;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A graph for one GPU or several: on each of them one copy of the weights and of our own kernels,
+ * and slots. Everything native is made and freed on threads of its own.
+ */
+final class CudnnModel implements CompiledModel {
+  private final MemoryReport memory;
+  private final List<KernelReport> kernels;
+  private final List<Slot> slots;
+  private final List<Part> parts;
+
+  private CudnnModel(
+      MemoryReport memory, List<KernelReport> kernels, List<Slot> slots, List<Part> parts) {
+    this.memory = memory;
+    this.kernels = List.copyOf(kernels);
+    this.slots = List.copyOf(slots);
+    this.parts = List.copyOf(parts);
+  }
+
+  /** What is on one device. */
+  private static final class Part {
+    private final Target target;
+    private final Closer owner = new Closer();
+    private int slots;
+    private @Nullable Context context;
+    private @Nullable CudnnDevice device;
+    private List<Program> programs = List.of();
+
+    Part(Target target) {
+      this.target = target;
+    }
+
+    CudnnDevice device() {
+      return Objects.requireNonNull(device);
+    }
+
+    /** The device's name for messages. */
+    String name() {
+      return "%s (%s)".formatted(target.device().name(), target.device().uuid());
+    }
+
+    /** Frees everything; of a device that is lost nothing can be freed. */
+    void close() {
+      if (device == null || !device.health().isLost()) {
+        owner.close();
+      }
+    }
+  }
+
+  static CudnnModel compile(
+      CudnnLibraries libraries,
+      List<Target> targets,
+      Graph graph,
+      Weights weights,
+      List<Integer> batchSizes,
+      Options options) {
+    return PlatformThread.call(
+        "shortcut-cuda-compile",
+        () -> new Compilation(libraries, targets, graph, weights, batchSizes, options).compile());
+  }
+
+  @Override
+  public MemoryReport memory() {
+    return memory;
+  }
+
+  @Override
+  public List<KernelReport> kernels() {
+    return kernels;
+  }
+
+  @Override
+  public List<Slot> slots() {
+    return slots;
+  }
+
+  @Override
+  public void close() {
+    PlatformThread.call(
+        "shortcut-cuda-close",
+        () -> {
+          close(parts);
+          return null;
+        });
+  }
+
+  private static void close(List<Part> parts) {
+    try (var all = new Closer()) {
+      parts.forEach(part -> all.own(part::close));
+    }
+  }
+
+  /** One compilation, and how far it has come. */
+  private static final class Compilation {
+    private final CudnnLibraries libraries;
+    private final Graph graph;
+    private final Weights weights;
+    private final List<Integer> batchSizes;
+    private final Options options;
+    private final Arithmetic arithmetic;
+    private final List<Part> parts;
+
+    /** What is being attempted, for messages. */
+    private String attempted = "opening the device";
+
+    Compilation(
+        CudnnLibraries libraries,
+        List<Target> targets,
+        Graph graph,
+        Weights weights,
+        List<Integer> batchSizes,
+        Options options) {
+      this.libraries = libraries;
+      this.graph = graph;
+      this.weights = weights;
+      this.batchSizes = batchSizes;
+      this.options = options;
+      this.arithmetic = Arithmetic.of(options.precision());
+      this.parts = targets.stream().map(Part::new).toList();
+    }
+
+    CudnnModel compile() {
+      try {
+        int slotCount = Math.max(options.slots(), parts.size());
+        for (int slot = 0; slot < slotCount; slot++) {
+          parts.get(slot % parts.size()).slots++;
+        }
+        Map<ComputeCapability, CompiledProgram> modules = new HashMap<>();
+        for (Part part : parts) {
+          on(part, () -> plan(part, modules));
+        }
+        MemoryReport memory =
+            MemoryCap.check(words(), batchSizes, options, largest -> memory(largest, slotCount));
+        List<Slot> slots = new ArrayList<>();
+        for (Part part : parts) {
+          on(part, () -> slots.addAll(build(part)));
+        }
+        List<KernelReport> kernels =
+            parts.getFirst().programs.stream()
+                .flatMap(program -> program.kernels().stream())
+                .toList();
+        return new CudnnModel(memory, kernels, interleaved(slots), parts);
+      } catch (Throwable t) {
+        try {
+          close(parts);
+        } catch (RuntimeException e) {
+          t.addSuppressed(e);
+        }
+        throw t;
+      }
+    }
+
+    /** Slots so that callers who come one after another get one device after another. */
+    private List<Slot> interleaved(List<Slot> byPart) {
+      List<Slot> slots = new ArrayList<>();
+      for (int round = 0; slots.size() < byPart.size(); round++) {
+        int first = 0;
+        for (Part part : parts) {
+          if (round < part.slots) {
+            slots.add(byPart.get(first + round));
+          }
+          first += part.slots;
+        }
+      }
+      return slots;
+    }
+
+    private void plan(Part part, Map<ComputeCapability, CompiledProgram> modules) {
+      attempted = "compiling our own kernels";
+      ComputeCapability capability = part.target.device().computeCapability();
+      CompiledProgram module = modules.get(capability);
+      if (module == null) {
+        module = KernelModule.compile(libraries.nvrtc(), capability, arithmetic);
+        modules.put(capability, module);
+      }
+      attempted = "opening cuDNN and cuBLASLt";
+      var device =
+          new CudnnDevice(
+              part.name(), Objects.requireNonNull(part.context), libraries, module, part.owner);
+      part.device = device;
+      attempted = "choosing implementations";
+      List<Program> programs = new ArrayList<>();
+      // The largest batch first, so that it is the one to decide where batches could share.
+      for (int batch : batchSizes.reversed()) {
+        programs.addFirst(new Lowering(graph, batch, options.input(), arithmetic, device).lower());
+      }
+      part.programs = List.copyOf(programs);
+    }
+
+    private List<CudnnSlot> build(Part part) {
+      CudnnDevice device = part.device();
+      attempted = "asking for free memory";
+      IntFunction<MemoryReport> need = largest -> memoryOnDevice(part, largest);
+      long free = Objects.requireNonNull(part.context).memory().free();
+      MemoryCap.checkFree(graph.name(), batchSizes, part.name(), free, need);
+      try {
+        attempted = "copying the weights to the device";
+        device.upload(weights, part.owner);
+        List<CudnnSlot> slots = new ArrayList<>();
+        for (int slot = 0; slot < part.slots; slot++) {
+          attempted = "preparing slot %d".formatted(slot);
+          slots.add(CudnnSlot.prepare(device, part.programs, sizes(part), options, part.owner));
+        }
+        return slots;
+      } catch (CudaException e) {
+        if (e.status() == CudaStatus.OUT_OF_MEMORY) {
+          throw MemoryCap.exhausted(graph.name(), batchSizes, part.name(), free, need, e);
+        }
+        throw e;
+      }
+    }
+
+    private CudnnSlot.Sizes sizes(Part part) {
+      int largest = batchSizes.getLast();
+      Shape image = graph.input().shape();
+      return new CudnnSlot.Sizes(
+          largest,
+          image.elements() * options.input().bytesPerValue(),
+          (long) image.height() * image.width(),
+          graph.output().shape().elements() * Float.BYTES,
+          arena(part, largest));
+    }
+
+    /** The memory of all devices and the host together. */
+    private MemoryReport memory(int largest, int slots) {
+      long images = largest * graph.input().shape().elements() * options.input().bytesPerValue();
+      long results = largest * graph.output().shape().elements() * Float.BYTES;
+      return new MemoryReport(
+          parts.stream().mapToLong(part -> part.device().constants().bytes()).sum(),
+          parts.stream().mapToLong(part -> arena(part, largest)).max().orElseThrow(),
+          0,
+          images + results,
+          slots);
+    }
+
+    private static MemoryReport memoryOnDevice(Part part, int largest) {
+      return new MemoryReport(
+          part.device().constants().bytes(), arena(part, largest), 0, 0, part.slots);
+    }
+
+    private static long arena(Part part, int largest) {
+      return part.programs.stream()
+          .filter(program -> program.batch() <= largest)
+          .mapToLong(program -> program.plan().bytes())
+          .max()
+          .orElseThrow();
+    }
+
+    private String words() {
+      return graph.name()
+          + " on "
+          + (parts.size() == 1 ? parts.getFirst().name() : parts.size() + " devices");
+    }
+
+    /** Does something with a part's context current. */
+    private void on(Part part, Runnable work) {
+      try {
+        Context context = part.context;
+        if (context == null) {
+          context = part.owner.own(part.target.open(libraries.cuda()));
+          part.context = context;
+        }
+        context.push();
+        try {
+          work.run();
+        } finally {
+          context.pop();
+        }
+      } catch (CudaException | CudnnException | CublasException | NvrtcException e) {
+        Health health = part.device == null ? new Health(part.name()) : part.device.health();
+        throw health.failed("%s for %s".formatted(attempted, graph.name()), e);
+      }
+    }
+  }
+}

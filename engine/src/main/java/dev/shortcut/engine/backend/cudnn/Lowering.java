@@ -1,0 +1,644 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import dev.shortcut.bindings.cublas.CublasException;
+import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.cudnn.CudnnException;
+import dev.shortcut.engine.InputFormat;
+import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.ModelException;
+import dev.shortcut.engine.backend.cudnn.CudnnKernel.Stage;
+import dev.shortcut.engine.backend.cudnn.Program.Argument;
+import dev.shortcut.engine.backend.cudnn.Program.Launch;
+import dev.shortcut.engine.backend.cudnn.Program.Operand;
+import dev.shortcut.engine.backend.cudnn.Program.Planned;
+import dev.shortcut.engine.backend.cudnn.Program.Product;
+import dev.shortcut.engine.backend.cudnn.Program.Step;
+import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.Layer;
+import dev.shortcut.engine.graph.Node;
+import dev.shortcut.engine.graph.Shape;
+import dev.shortcut.engine.memory.Buffer;
+import dev.shortcut.engine.memory.Liveness;
+import dev.shortcut.engine.memory.MemoryPlan;
+import dev.shortcut.engine.memory.MemoryPlanner;
+import dev.shortcut.engine.pass.Folding;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Turns a graph into the steps for one batch size. Every activation lies as image, row, column,
+ * channel, its channels filled up with zeros, so that each layer takes its input as it lies and
+ * there is nothing to be reordered between two of them.
+ *
+ * <p>Used once, by one thread.
+ */
+final class Lowering {
+  private static final int THREADS = 256;
+
+  private final Graph graph;
+  private final int batch;
+  private final InputFormat format;
+  private final Arithmetic arithmetic;
+  private final CudnnDevice device;
+  private final Planner planner;
+  private final Products products;
+  private final Constants constants;
+  private final Liveness liveness;
+
+  private final List<Step> steps = new ArrayList<>();
+
+  /** Scratch space and the two staging places, which come behind the nodes among the buffers. */
+  private final List<Buffer> temporaries = new ArrayList<>();
+
+  /**
+   * Whether a node's kernel reads more of its inputs than the element that it is about to write.
+   */
+  private final boolean[] ownPlace;
+
+  private final List<Kernel> kernels = new ArrayList<>();
+
+  /** What a node became. */
+  private record Kernel(Node node, String implementation, long scratchBytes) {}
+
+  Lowering(Graph graph, int batch, InputFormat format, Arithmetic arithmetic, CudnnDevice device) {
+    this.graph = graph;
+    this.batch = batch;
+    this.format = format;
+    this.arithmetic = arithmetic;
+    this.device = device;
+    this.planner = device.planner();
+    this.products = device.products();
+    this.constants = device.constants();
+    this.liveness = Liveness.of(graph);
+    this.ownPlace = new boolean[graph.nodes().size()];
+  }
+
+  /**
+   * The program.
+   *
+   * @throws ModelException if there is no implementation of a layer, naming it and the reasons
+   */
+  Program lower() {
+    Launch input = input();
+    for (Node node : graph.nodes()) {
+      try {
+        lower(node);
+      } catch (CudaException | CudnnException | CublasException e) {
+        throw device.health().failed("choosing an implementation of " + attempt(node), e);
+      }
+    }
+    int handedOver =
+        temporary(
+            "images as handed over",
+            batch * graph.input().shape().elements() * format.bytesPerValue(),
+            0);
+    Launch output = output();
+    int handedBack =
+        temporary(
+            "results as floats",
+            batch * graph.output().shape().elements() * Float.BYTES,
+            graph.nodes().size() - 1);
+    MemoryPlan plan = MemoryPlanner.plan(buffers(), Constants.ALIGNMENT);
+    return new Program(batch, input, steps, output, plan, handedOver, handedBack, reports(plan));
+  }
+
+  private void lower(Node node) {
+    switch (node.layer()) {
+      case Layer.Input _ -> {}
+      case Layer.Convolution c -> convolution(node, c, c.bias(), false, false);
+      case Layer.Linear l -> linear(node, l, false, false);
+      case Layer.Fused f -> {
+        switch (f.main()) {
+          case Layer.Convolution c -> convolution(node, c, f.bias(), f.residual(), f.relu());
+          case Layer.Linear l -> linear(node, l, f.residual(), f.relu());
+        }
+      }
+      case Layer.BatchNorm _ -> batchNorm(node);
+      case Layer.Relu _ -> elementwise(node, Elementwise.of(value(node.input())).withRelu());
+      case Layer.Add _ ->
+          elementwise(
+              node,
+              Elementwise.of(value(node.inputs().getFirst()))
+                  .withSummand(value(node.inputs().getLast())));
+      case Layer.Dropout _ -> elementwise(node, Elementwise.of(value(node.input())));
+      case Layer.MaxPool p ->
+          pooling(
+              node, new Window(false, p.kernel(), p.kernel(), p.stride(), p.stride(), p.padding()));
+      case Layer.AveragePool p ->
+          pooling(
+              node, new Window(true, p.kernel(), p.kernel(), p.stride(), p.stride(), p.padding()));
+      case Layer.GlobalAveragePool _ -> {
+        Shape x = node.input().shape();
+        pooling(node, new Window(true, x.height(), x.width(), 1, 1, 0));
+      }
+      case Layer.AdaptiveAveragePool p -> adaptivePooling(node, p);
+      case Layer.Subsample s -> subsample(node, s);
+      case Layer.Softmax _ -> softmax(node);
+      case Layer.Flatten _ -> flatten(node);
+    }
+  }
+
+  private Launch input() {
+    Node node = graph.input();
+    Shape shape = node.shape();
+    int plane = shape.height() * shape.width();
+    List<Argument> arguments = new ArrayList<>();
+    arguments.add(new Argument.Caller());
+    arguments.add(new Argument.At(value(node)));
+    String function;
+    switch (format) {
+      case InputFormat.Uint8Nhwc pixels -> {
+        function = "input_pixels";
+        Constants.Entry entry =
+            constants.entry(
+                node,
+                shape.channels(),
+                shape.channels(),
+                (_, mean, std) -> {
+                  for (int c = 0; c < shape.channels(); c++) {
+                    mean.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.mean().get(c).floatValue());
+                    std.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.std().get(c).floatValue());
+                  }
+                });
+        arguments.add(new Argument.At(floats(entry, shape, true)));
+        arguments.add(new Argument.At(floats(entry, shape, false)));
+      }
+      case InputFormat.Float32Nchw _, InputFormat.Float32Nhwc _ -> function = "input_floats";
+    }
+    long total = (long) batch * elements(shape);
+    arguments.add(new Argument.Filled());
+    arguments.add(new Argument.Long(total));
+    if (!(format instanceof InputFormat.Uint8Nhwc)) {
+      arguments.add(new Argument.Int(format instanceof InputFormat.Float32Nchw ? plane : 1));
+    }
+    arguments.add(new Argument.Int(shape.channels()));
+    arguments.add(new Argument.Int(Arithmetic.padded(shape.channels())));
+    return launch("input", "converting the images", function, total, arguments);
+  }
+
+  private Launch output() {
+    Node node = graph.output();
+    Shape shape = node.shape();
+    long total = (long) batch * shape.elements();
+    return launch(
+        "output",
+        "converting the results",
+        "output_floats",
+        total,
+        List.of(
+            new Argument.At(value(node)),
+            new Argument.Caller(),
+            new Argument.Long(total),
+            new Argument.Int(shape.height() * shape.width()),
+            new Argument.Int(shape.channels()),
+            new Argument.Int(Arithmetic.padded(shape.channels()))));
+  }
+
+  private void convolution(
+      Node node, Layer.Convolution layer, boolean bias, boolean residual, boolean relu) {
+    int inputs = node.input().shape().channels();
+    int outputs = layer.outChannels();
+    Constants.Entry entry = folded(node, outputs);
+    // cuDNN is given a bias with every shortcut and every ReLU: those are the patterns that it
+    // knows best, and a bias of zeros costs nothing.
+    boolean fused = bias || residual || relu;
+    List<List<Stage>> variants = new ArrayList<>();
+    if (fused) {
+      variants.add(stages(residual, relu, true));
+      if (residual) {
+        variants.add(stages(true, relu, false));
+      }
+    }
+    variants.add(List.of());
+    // Groups that do not fill whole 16 bytes would lie apart from where cuDNN looks for them.
+    boolean mayBeGrouped =
+        layer.groups() == 1
+            || (inputs % Arithmetic.CHANNELS == 0 && outputs % Arithmetic.CHANNELS == 0);
+    List<String> refusals = new ArrayList<>();
+    for (boolean dense :
+        mayBeGrouped && layer.groups() > 1 ? List.of(false, true) : List.of(true)) {
+      var filter =
+          new Constants.Filter(arithmetic, outputs, inputs, layer.kernel(), layer.groups(), dense);
+      for (List<Stage> stages : variants) {
+        var kernel =
+            new CudnnKernel.Convolution(
+                arithmetic,
+                batch,
+                padded(node.input().shape()),
+                padded(node.shape()),
+                layer.kernel(),
+                layer.stride(),
+                layer.padding(),
+                layer.dilation(),
+                dense ? 1 : layer.groups(),
+                stages);
+        switch (planner.plan(kernel)) {
+          case Planner.Refused refused -> refusals.add(refused.toString());
+          case Planner.Found found -> {
+            Map<Long, Operand> tensors = new HashMap<>();
+            tensors.put(CudnnGraphs.X, value(node.input()));
+            tensors.put(CudnnGraphs.W, entry.at(filter));
+            tensors.put(CudnnGraphs.Y, value(node));
+            if (stages.contains(Stage.BIAS)) {
+              tensors.put(
+                  CudnnGraphs.BIAS, entry.at(new Constants.PerChannel(arithmetic, outputs, false)));
+            }
+            if (stages.contains(Stage.SHORTCUT)) {
+              tensors.put(CudnnGraphs.SHORTCUT, value(node.inputs().getLast()));
+            }
+            ownPlace[liveness.step(node)] = true;
+            kernel(
+                node,
+                planned(node, kernel, found.plan(), tensors),
+                found.plan().description(),
+                found.plan().workspaceBytes());
+            if (stages.isEmpty() && fused) {
+              var rest = Elementwise.of(value(node));
+              rest = bias ? rest.withShift(floats(entry, node.shape(), false)) : rest;
+              rest = residual ? rest.withSummand(value(node.inputs().getLast())) : rest;
+              steps.add(launch(node, relu ? rest.withRelu() : rest));
+            }
+            return;
+          }
+        }
+      }
+    }
+    throw unsupported(node, refusals);
+  }
+
+  private static List<Stage> stages(boolean residual, boolean relu, boolean residualFirst) {
+    List<Stage> stages = new ArrayList<>();
+    stages.add(Stage.BIAS);
+    if (residual) {
+      stages.add(residualFirst ? 0 : 1, Stage.SHORTCUT);
+    }
+    if (relu) {
+      stages.add(Stage.RELU);
+    }
+    return stages;
+  }
+
+  private void linear(Node node, Layer.Linear layer, boolean residual, boolean relu) {
+    Shape x = node.input().shape();
+    int outputs = layer.outFeatures();
+    Constants.Entry entry = folded(node, outputs);
+    var matrix = new Constants.Matrix(arithmetic, outputs, x.channels(), x.height() * x.width());
+    var product =
+        new MatrixProduct(
+            arithmetic, batch, Arithmetic.padded(outputs), matrix.depth(), relu && !residual);
+    Products.Choice choice = products.choose(product);
+    ownPlace[liveness.step(node)] = true;
+    kernel(
+        node,
+        new Product(
+            node.name(),
+            attempt(node),
+            product,
+            value(node.input()),
+            entry.at(matrix),
+            entry.at(new Constants.PerChannel(arithmetic, outputs, false)),
+            value(node),
+            scratch(node, choice.workspaceBytes())),
+        choice.description(),
+        choice.workspaceBytes());
+    if (residual) {
+      var sum = Elementwise.of(value(node)).withSummand(value(node.inputs().getLast()));
+      steps.add(launch(node, relu ? sum.withRelu() : sum));
+    }
+  }
+
+  private Constants.Entry folded(Node node, int outputs) {
+    long elements = node.parameters().getFirst().elements();
+    return constants.entry(
+        node,
+        elements,
+        outputs,
+        (weights, matrix, vector) -> Folding.fold(node, weights, matrix, vector));
+  }
+
+  private void batchNorm(Node node) {
+    int channels = node.shape().channels();
+    Constants.Entry entry =
+        constants.entry(
+            node,
+            channels,
+            channels,
+            (weights, scale, shift) -> Folding.affine(node, weights, scale, shift));
+    elementwise(
+        node,
+        Elementwise.of(value(node.input()))
+            .withScale(floats(entry, node.shape(), true))
+            .withShift(floats(entry, node.shape(), false)));
+  }
+
+  private static Operand floats(Constants.Entry entry, Shape shape, boolean ofMatrix) {
+    return entry.at(new Constants.PerChannel(Arithmetic.FP32, shape.channels(), ofMatrix));
+  }
+
+  /**
+   * What one kernel does to each value of a tensor, in this order; {@code None} leaves a step out.
+   */
+  private record Elementwise(
+      Operand x, Operand scale, Operand shift, Operand summand, boolean relu) {
+    static Elementwise of(Operand x) {
+      var none = new Operand.None();
+      return new Elementwise(x, none, none, none, false);
+    }
+
+    Elementwise withScale(Operand value) {
+      return new Elementwise(x, value, shift, summand, relu);
+    }
+
+    Elementwise withShift(Operand value) {
+      return new Elementwise(x, scale, value, summand, relu);
+    }
+
+    Elementwise withSummand(Operand value) {
+      return new Elementwise(x, scale, shift, value, relu);
+    }
+
+    Elementwise withRelu() {
+      return new Elementwise(x, scale, shift, summand, true);
+    }
+  }
+
+  private void elementwise(Node node, Elementwise operation) {
+    kernel(node, launch(node, operation), "elementwise", 0);
+  }
+
+  private Launch launch(Node node, Elementwise operation) {
+    long total = (long) batch * elements(node.shape());
+    return launch(
+        node,
+        "elementwise",
+        total,
+        List.of(
+            at(operation.x()),
+            at(operation.scale()),
+            at(operation.shift()),
+            at(operation.summand()),
+            at(value(node)),
+            new Argument.Long(total),
+            new Argument.Int(Arithmetic.padded(node.shape().channels())),
+            new Argument.Int(operation.relu() ? 1 : 0)));
+  }
+
+  private static Argument at(Operand operand) {
+    return operand instanceof Operand.None ? new Argument.Nothing() : new Argument.At(operand);
+  }
+
+  /** A pooling's numbers. */
+  private record Window(
+      boolean mean,
+      int kernelHeight,
+      int kernelWidth,
+      int strideHeight,
+      int strideWidth,
+      int padding) {}
+
+  private void pooling(Node node, Window window) {
+    Shape x = node.input().shape();
+    Shape y = node.shape();
+    var kernel =
+        new CudnnKernel.Pooling(
+            arithmetic,
+            batch,
+            padded(x),
+            padded(y),
+            window.mean(),
+            window.kernelHeight(),
+            window.kernelWidth(),
+            window.strideHeight(),
+            window.strideWidth(),
+            window.padding());
+    switch (planner.plan(kernel)) {
+      case Planner.Found found ->
+          kernel(
+              node,
+              planned(
+                  node,
+                  kernel,
+                  found.plan(),
+                  Map.of(CudnnGraphs.X, value(node.input()), CudnnGraphs.Y, value(node))),
+              found.plan().description(),
+              found.plan().workspaceBytes());
+      case Planner.Refused refused -> {
+        long total = (long) batch * elements(y);
+        kernel(
+            node,
+            launch(
+                node,
+                "pool",
+                total,
+                List.of(
+                    at(value(node.input())),
+                    at(value(node)),
+                    new Argument.Long(total),
+                    new Argument.Int(x.height()),
+                    new Argument.Int(x.width()),
+                    new Argument.Int(Arithmetic.padded(x.channels())),
+                    new Argument.Int(window.kernelHeight()),
+                    new Argument.Int(window.kernelWidth()),
+                    new Argument.Int(window.strideHeight()),
+                    new Argument.Int(window.strideWidth()),
+                    new Argument.Int(window.padding()),
+                    new Argument.Int(y.height()),
+                    new Argument.Int(y.width()),
+                    new Argument.Int(window.mean() ? 1 : 0))),
+            "pool, since " + refused,
+            0);
+      }
+    }
+  }
+
+  private void adaptivePooling(Node node, Layer.AdaptiveAveragePool layer) {
+    Shape x = node.input().shape();
+    int size = layer.size();
+    if (x.height() % size == 0 && x.width() % size == 0) {
+      int height = x.height() / size;
+      int width = x.width() / size;
+      pooling(node, new Window(true, height, width, height, width, 0));
+      return;
+    }
+    long total = (long) batch * elements(node.shape());
+    kernel(
+        node,
+        launch(
+            node,
+            "adaptive_pool",
+            total,
+            List.of(
+                at(value(node.input())),
+                at(value(node)),
+                new Argument.Long(total),
+                new Argument.Int(x.height()),
+                new Argument.Int(x.width()),
+                new Argument.Int(Arithmetic.padded(x.channels())),
+                new Argument.Int(size))),
+        "adaptive_pool",
+        0);
+  }
+
+  private void subsample(Node node, Layer.Subsample layer) {
+    Shape x = node.input().shape();
+    Shape y = node.shape();
+    long total = (long) batch * elements(y);
+    kernel(
+        node,
+        launch(
+            node,
+            "subsample",
+            total,
+            List.of(
+                at(value(node.input())),
+                at(value(node)),
+                new Argument.Long(total),
+                new Argument.Int(x.height()),
+                new Argument.Int(x.width()),
+                new Argument.Int(x.channels()),
+                new Argument.Int(Arithmetic.padded(x.channels())),
+                new Argument.Int(layer.stride()),
+                new Argument.Int(layer.channelsBefore()),
+                new Argument.Int(y.height()),
+                new Argument.Int(y.width()),
+                new Argument.Int(Arithmetic.padded(y.channels())))),
+        "subsample",
+        0);
+  }
+
+  private void softmax(Node node) {
+    Shape shape = node.shape();
+    int rows = Math.multiplyExact(batch, shape.height() * shape.width());
+    kernel(
+        node,
+        new Launch(
+            node.name(),
+            attempt(node),
+            "softmax",
+            rows,
+            KernelModule.SOFTMAX_THREADS,
+            List.of(
+                at(value(node.input())),
+                at(value(node)),
+                new Argument.Int(shape.channels()),
+                new Argument.Int(Arithmetic.padded(shape.channels())))),
+        "softmax",
+        0);
+  }
+
+  /** A copy, and none of the graph's kernels: the layout of this backend makes it one. */
+  private void flatten(Node node) {
+    Shape x = node.input().shape();
+    int padded = Arithmetic.padded(node.shape().channels());
+    long total = (long) batch * padded;
+    steps.add(
+        launch(
+            node,
+            "flatten",
+            total,
+            List.of(
+                at(value(node.input())),
+                at(value(node)),
+                new Argument.Long(total),
+                new Argument.Int(x.height() * x.width()),
+                new Argument.Int(x.channels()),
+                new Argument.Int(Arithmetic.padded(x.channels())),
+                new Argument.Int(padded))));
+  }
+
+  private Planned planned(Node node, CudnnKernel kernel, Plan plan, Map<Long, Operand> tensors) {
+    return new Planned(
+        node.name(), attempt(node), kernel, plan, tensors, scratch(node, plan.workspaceBytes()));
+  }
+
+  private Launch launch(Node node, String function, long threads, List<Argument> arguments) {
+    return launch(node.name(), attempt(node), function, threads, arguments);
+  }
+
+  private static Launch launch(
+      String name, String purpose, String function, long threads, List<Argument> arguments) {
+    int blocks = Math.toIntExact(Math.ceilDiv(threads, THREADS));
+    return new Launch(name, purpose, function, blocks, THREADS, arguments);
+  }
+
+  /** The node's main step: what is reported of it. */
+  private void kernel(Node node, Step step, String implementation, long scratchBytes) {
+    steps.add(step);
+    if (node.layer().isKernel()) {
+      kernels.add(new Kernel(node, implementation, scratchBytes));
+    }
+  }
+
+  private Operand scratch(Node node, long size) {
+    return size == 0
+        ? new Operand.None()
+        : new Operand.Activation(temporary(node.name() + " scratch", size, liveness.step(node)));
+  }
+
+  private int temporary(String name, long size, int step) {
+    temporaries.add(Buffer.scratch(name, size, step));
+    return graph.nodes().size() + temporaries.size() - 1;
+  }
+
+  private Operand value(Node node) {
+    return new Operand.Activation(liveness.step(node));
+  }
+
+  private List<Buffer> buffers() {
+    List<Buffer> buffers = new ArrayList<>();
+    for (Buffer buffer : liveness.buffers(this::bytes)) {
+      buffers.add(
+          ownPlace[buffers.size()]
+              ? new Buffer(
+                  buffer.name(), buffer.bytes(), buffer.first(), buffer.last(), Buffer.NOWHERE)
+              : buffer);
+    }
+    buffers.addAll(temporaries);
+    return buffers;
+  }
+
+  private List<KernelReport> reports(MemoryPlan plan) {
+    return kernels.stream()
+        .map(kernel ->
+            new KernelReport(
+                kernel.node(),
+                batch,
+                kernel.implementation(),
+                plan.offset(liveness.step(kernel.node())),
+                bytes(kernel.node()),
+                kernel.scratchBytes()))
+        .toList();
+  }
+
+  private long bytes(Node node) {
+    return batch * elements(node.shape()) * arithmetic.bytes();
+  }
+
+  private static Shape padded(Shape shape) {
+    return new Shape(Arithmetic.padded(shape.channels()), shape.height(), shape.width());
+  }
+
+  /** Values of one image in memory. */
+  private static long elements(Shape shape) {
+    return padded(shape).elements();
+  }
+
+  private ModelException unsupported(Node node, List<String> reasons) {
+    return new ModelException(
+        "cuDNN has no implementation of %s:\n  %s"
+            .formatted(attempt(node), String.join("\n  ", reasons)));
+  }
+
+  private String attempt(Node node) {
+    return "%s (%s) on %s, batch %d, %s"
+        .formatted(
+            node.name(),
+            node.layer().description(),
+            node.inputs().isEmpty() ? node.shape() : node.input().shape(),
+            batch,
+            arithmetic);
+  }
+}

@@ -1,0 +1,186 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import dev.shortcut.bindings.cudnn.Cudnn;
+import dev.shortcut.bindings.cudnn.CudnnException;
+import dev.shortcut.bindings.cudnn.DeviceProperties;
+import dev.shortcut.bindings.cudnn.EngineConfig;
+import dev.shortcut.bindings.cudnn.ExecutionPlan;
+import dev.shortcut.bindings.cudnn.HeuristicMode;
+import dev.shortcut.bindings.cudnn.Heuristics;
+import dev.shortcut.bindings.cudnn.NumericalNote;
+import dev.shortcut.bindings.cudnn.OperationGraph;
+import dev.shortcut.bindings.library.Closer;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * Chooses among what cuDNN offers for a kernel on one kind of device, which need not be present:
+ * its properties are enough. The first of cuDNN's own ranking is taken that computes as precisely
+ * as asked for, gives the same bits every time, keeps its scratch space within a bound, and can
+ * really be made, which a ranking does not promise.
+ *
+ * <p>Equal kernels are planned once. Not thread-safe.
+ */
+final class Planner {
+  /**
+   * The most scratch space that a plan may want, in bytes: some of cuDNN's first choices want
+   * hundreds of megabytes and are hardly faster than their neighbours.
+   */
+  static final long WORKSPACE_LIMIT = 64L << 20;
+
+  private static final Logger LOG = System.getLogger(Planner.class.getName());
+
+  /** Engines that compute something else than was asked for, or something else every time. */
+  private static final Set<NumericalNote> NEVER =
+      Set.of(
+          NumericalNote.DOWN_CONVERT_INPUTS,
+          NumericalNote.NONDETERMINISTIC,
+          NumericalNote.REDUCED_PRECISION_REDUCTION);
+
+  private final Cudnn cudnn;
+  private final DeviceProperties properties;
+  private final Map<CudnnKernel, Outcome> outcomes = new HashMap<>();
+
+  /**
+   * A planner for one kind of device.
+   *
+   * @param properties must live as long as the planner
+   */
+  Planner(Cudnn cudnn, DeviceProperties properties) {
+    this.cudnn = cudnn;
+    this.properties = properties;
+  }
+
+  /** What came of looking for a plan. */
+  sealed interface Outcome {}
+
+  /** A plan was found. */
+  record Found(Plan plan) implements Outcome {}
+
+  /**
+   * There is none.
+   *
+   * @param kernel what was wanted
+   * @param reasons why not, with what each was said of
+   */
+  record Refused(CudnnKernel kernel, Map<String, List<String>> reasons) implements Outcome {
+    @Override
+    public String toString() {
+      return "%s: %s".formatted(kernel, reasons.isEmpty() ? "no candidates" : words(reasons));
+    }
+  }
+
+  /** The plan for a kernel, if there is one. */
+  Outcome plan(CudnnKernel kernel) {
+    Outcome outcome = outcomes.get(kernel);
+    if (outcome == null) {
+      outcome = search(kernel);
+      outcomes.put(kernel, outcome);
+      LOG.log(Level.DEBUG, "{0}: {1}", kernel, outcome);
+    }
+    return outcome;
+  }
+
+  private Outcome search(CudnnKernel kernel) {
+    Map<String, List<String>> passedOver = new LinkedHashMap<>();
+    try (var owner = new Closer()) {
+      OperationGraph graph = CudnnGraphs.build(cudnn, owner, kernel);
+      for (HeuristicMode mode : List.of(HeuristicMode.A, HeuristicMode.FALLBACK)) {
+        for (EngineConfig candidate : candidates(owner, graph, mode, passedOver)) {
+          String engine = mode + " engine " + candidate.engineIndex();
+          Optional<String> unsuitable = unsuitable(kernel, candidate);
+          if (unsuitable.isPresent()) {
+            passOver(passedOver, unsuitable.get(), engine);
+            continue;
+          }
+          try {
+            ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, candidate, null);
+            if (plan.workspaceBytes() > WORKSPACE_LIMIT) {
+              passOver(
+                  passedOver,
+                  String.format(
+                      Locale.ROOT, "wants more scratch space than %d MiB", WORKSPACE_LIMIT >> 20),
+                  engine);
+              continue;
+            }
+            return new Found(
+                new Plan(
+                    plan.json(), plan.workspaceBytes(), description(candidate, mode, passedOver)));
+          } catch (CudnnException e) {
+            passOver(passedOver, "cannot be made: " + e.reason(), engine);
+          }
+        }
+      }
+    } catch (CudnnException e) {
+      // A graph that is refused as a whole has no candidates; others may be taken instead.
+      passOver(passedOver, String.valueOf(e.getMessage()), "the graph");
+    }
+    return new Refused(kernel, passedOver);
+  }
+
+  private List<EngineConfig> candidates(
+      Closer owner,
+      OperationGraph graph,
+      HeuristicMode mode,
+      Map<String, List<String>> passedOver) {
+    try {
+      return Heuristics.candidates(cudnn, owner, graph, mode, properties);
+    } catch (CudnnException e) {
+      passOver(passedOver, e.reason(), "heuristic " + mode);
+      return List.of();
+    }
+  }
+
+  private static void passOver(
+      Map<String, List<String>> passedOver, String reason, String candidate) {
+    passedOver.computeIfAbsent(reason, _ -> new ArrayList<>()).add(candidate);
+  }
+
+  private static Optional<String> unsuitable(CudnnKernel kernel, EngineConfig candidate) {
+    Set<NumericalNote> notes = candidate.numericalNotes();
+    for (NumericalNote note : NEVER) {
+      if (notes.contains(note)) {
+        return Optional.of(note.toString());
+      }
+    }
+    return !kernel.arithmetic().tensorCores() && notes.contains(NumericalNote.TENSOR_CORE)
+        ? Optional.of("TENSOR_CORE, which is not " + kernel.arithmetic())
+        : Optional.empty();
+  }
+
+  private static String description(
+      EngineConfig chosen, HeuristicMode mode, Map<String, List<String>> passedOver) {
+    List<String> notes = new ArrayList<>();
+    chosen.numericalNotes().forEach(note -> notes.add(note.toString()));
+    chosen.behaviorNotes().forEach(note -> notes.add(note.toString()));
+    int others = passedOver.values().stream().mapToInt(List::size).sum();
+    return "cuDNN engine %d%s%s%s"
+        .formatted(
+            chosen.engineIndex(),
+            mode == HeuristicMode.FALLBACK ? " (fallback)" : "",
+            notes.isEmpty() ? "" : " " + notes,
+            others == 0 ? "" : ", %d passed over: %s".formatted(others, counted(passedOver)));
+  }
+
+  /** Reasons with how often each was given. */
+  private static String counted(Map<String, List<String>> reasons) {
+    return reasons.entrySet().stream()
+        .map(entry -> entry.getValue().size() + " x " + entry.getKey())
+        .collect(Collectors.joining("; "));
+  }
+
+  private static String words(Map<String, List<String>> reasons) {
+    return reasons.entrySet().stream()
+        .map(entry -> "%s (%s)".formatted(entry.getKey(), String.join(", ", entry.getValue())))
+        .collect(Collectors.joining("; "));
+  }
+}
