@@ -1,0 +1,224 @@
+#include "matmul.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <vector>
+
+#include "numbers.h"
+#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
+#include <immintrin.h>
+#endif
+
+namespace swd {
+namespace {
+
+// Sixteen numbers, in as many registers as the machine needs for them.
+template <typename Number>
+struct Lanes;
+
+#if defined(__AVX512F__)
+
+constexpr int kRows = 12, kVectors = 2;
+
+template <>
+struct Lanes<float> {
+  __m512 v;
+  static Lanes load(const float* from) { return {_mm512_load_ps(from)}; }
+  void store(float* to) const { _mm512_store_ps(to, v); }
+  void add_product(float a, Lanes b) { v = _mm512_fmadd_ps(_mm512_set1_ps(a), b.v, v); }
+  static constexpr int kCount = 16;
+};
+
+template <>
+struct Lanes<int32_t> {
+  __m512i v;
+  static Lanes load(const int32_t* from) { return {_mm512_load_si512(from)}; }
+  void store(int32_t* to) const { _mm512_store_si512(to, v); }
+  void add_product(int32_t a, Lanes b) { v = _mm512_add_epi32(v, _mm512_mullo_epi32(_mm512_set1_epi32(a), b.v)); }
+  static constexpr int kCount = 16;
+};
+
+#elif defined(__AVX2__) && defined(__FMA__)
+
+constexpr int kRows = 6, kVectors = 2;
+
+template <>
+struct Lanes<float> {
+  __m256 v;
+  static Lanes load(const float* from) { return {_mm256_load_ps(from)}; }
+  void store(float* to) const { _mm256_store_ps(to, v); }
+  void add_product(float a, Lanes b) { v = _mm256_fmadd_ps(_mm256_set1_ps(a), b.v, v); }
+  static constexpr int kCount = 8;
+};
+
+template <>
+struct Lanes<int32_t> {
+  __m256i v;
+  static Lanes load(const int32_t* from) { return {_mm256_load_si256(reinterpret_cast<const __m256i*>(from))}; }
+  void store(int32_t* to) const { _mm256_store_si256(reinterpret_cast<__m256i*>(to), v); }
+  void add_product(int32_t a, Lanes b) { v = _mm256_add_epi32(v, _mm256_mullo_epi32(_mm256_set1_epi32(a), b.v)); }
+  static constexpr int kCount = 8;
+};
+
+#else
+
+constexpr int kRows = 4, kVectors = 2;
+
+template <>
+struct Lanes<float> {
+  float v[4];
+  static Lanes load(const float* from) { return {{from[0], from[1], from[2], from[3]}}; }
+  void store(float* to) const { std::copy_n(v, 4, to); }
+  void add_product(float a, Lanes b) {
+    for (int i = 0; i < 4; i++) v[i] = std::fma(a, b.v[i], v[i]);
+  }
+  static constexpr int kCount = 4;
+};
+
+template <>
+struct Lanes<int32_t> {
+  uint32_t v[4];
+  static Lanes load(const int32_t* from) {
+    Lanes r;
+    for (int i = 0; i < 4; i++) r.v[i] = static_cast<uint32_t>(from[i]);
+    return r;
+  }
+  void store(int32_t* to) const {
+    for (int i = 0; i < 4; i++) to[i] = static_cast<int32_t>(v[i]);
+  }
+  void add_product(int32_t a, Lanes b) {
+    for (int i = 0; i < 4; i++) v[i] += static_cast<uint32_t>(a) * b.v[i];
+  }
+  static constexpr int kCount = 4;
+};
+
+#endif
+
+constexpr int kDepth = 384;   // of a block: its row addresses are constants for the compiler
+constexpr int kBand = kRows * 8;
+
+template <typename Number>
+constexpr int kWidth = Lanes<Number>::kCount* kVectors;
+
+template <typename Number>
+struct Aligned {
+  struct Free {
+    void operator()(Number* p) const { std::free(p); }
+  };
+  std::unique_ptr<Number, Free> memory;
+  explicit Aligned(int64_t count)
+      : memory(static_cast<Number*>(std::aligned_alloc(64, (static_cast<size_t>(count) * sizeof(Number) + 64) / 64 * 64))) {
+    if (!memory) throw std::bad_alloc();
+  }
+  Number* get() const { return memory.get(); }
+};
+
+// kRows rows of a times one panel of b, added to what band holds.
+template <typename Number>
+void multiply(const Number* a, const Number* panel, int64_t depth, Number* band, int64_t stride) {
+  using V = Lanes<Number>;
+  V sums[kRows][kVectors];
+  for (int i = 0; i < kRows; i++)
+    for (int j = 0; j < kVectors; j++) sums[i][j] = V::load(band + i * stride + j * V::kCount);
+  for (int64_t k = 0; k < depth; k++, panel += kWidth<Number>) {
+    V b[kVectors];
+    for (int j = 0; j < kVectors; j++) b[j] = V::load(panel + j * V::kCount);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; j++) sums[i][j].add_product(a[i * kDepth + k], b[j]);
+  }
+  for (int i = 0; i < kRows; i++)
+    for (int j = 0; j < kVectors; j++) sums[i][j].store(band + i * stride + j * V::kCount);
+}
+
+// Inputs as the engine sees them.
+void prepare(const Arithmetic& how, float* values, int64_t count) {
+  if (how.down_convert)
+    for (int64_t i = 0; i < count; i++) values[i] = fp8_to_float(float_to_fp8(values[i], true), true);
+  else if (how.tf32)
+    for (int64_t i = 0; i < count; i++) values[i] = round_to_tf32(values[i]);
+}
+
+void prepare(const Arithmetic&, int32_t*, int64_t) {}
+
+void round_sums(float* values, int64_t count) {
+  for (int64_t i = 0; i < count; i++) values[i] = half_to_float(float_to_half(values[i]));
+}
+
+void round_sums(int32_t*, int64_t) {}
+
+}  // namespace
+
+template <typename Number>
+void Matmul<Number>::run() const {
+  constexpr int width = kWidth<Number>;
+  const int64_t padded = (columns + width - 1) / width * width;
+
+  Aligned<Number> b(padded * depth);  // panels of width columns, k outermost within each
+  {
+    constexpr int64_t step = 64;
+    std::vector<Number> row(step);
+    for (int64_t panel = 0; panel < padded; panel += width)
+      for (int64_t k0 = 0; k0 < depth; k0 += step) {
+        int64_t count = std::min(step, depth - k0);
+        Number* to = b.get() + panel * depth + k0 * width;
+        for (int64_t j = 0; j < width; j++) {
+          if (panel + j < columns) {
+            load_b(panel + j, k0, count, row.data());
+            prepare(arithmetic, row.data(), count);
+          } else {
+            std::fill(row.begin(), row.end(), Number(0));
+          }
+          for (int64_t k = 0; k < count; k++) to[k * width + j] = row[static_cast<size_t>(k)];
+        }
+      }
+  }
+
+  // The parts of the sum over k: one, unless the engine splits it.
+  std::vector<std::pair<int64_t, int64_t>> parts;
+  int64_t splits = std::max<int64_t>(1, std::min<int64_t>(arithmetic.splits, depth));
+  for (int64_t s = 0; s < splits; s++) parts.emplace_back(depth * s / splits, depth * (s + 1) / splits);
+  uint64_t order = arithmetic.order;
+  for (size_t i = parts.size(); i > 1; i--) {
+    order = order * 6364136223846793005u + 1442695040888963407u;
+    std::swap(parts[i - 1], parts[(order >> 33) % i]);
+  }
+  const int64_t block = arithmetic.half_sums ? 16 : kDepth;
+
+  Aligned<Number> a(static_cast<int64_t>(kBand) * kDepth);
+  Aligned<Number> band(kBand * padded);
+  Aligned<Number> partial(parts.size() > 1 ? kBand * padded : 0);
+  for (int64_t first = 0; first < rows; first += kBand) {
+    int64_t count = std::min<int64_t>(kBand, rows - first);
+    std::fill_n(band.get(), kBand * padded, Number(0));
+    for (auto [begin, end] : parts) {
+      Number* sums = parts.size() > 1 ? partial.get() : band.get();
+      if (parts.size() > 1) std::fill_n(sums, kBand * padded, Number(0));
+      for (int64_t k0 = begin; k0 < end; k0 += block) {
+        int64_t deep = std::min(block, end - k0);
+        for (int64_t i = 0; i < count; i++) {
+          load_a(first + i, k0, deep, a.get() + i * kDepth);
+          prepare(arithmetic, a.get() + i * kDepth, deep);
+        }
+        for (int64_t i = count; i < (count + kRows - 1) / kRows * kRows; i++)
+          std::fill_n(a.get() + i * kDepth, deep, Number(0));
+        for (int64_t panel = 0; panel < padded; panel += width)
+          for (int64_t i = 0; i < count; i += kRows)
+            multiply(a.get() + i * kDepth, b.get() + panel * depth + k0 * width, deep, sums + i * padded + panel, padded);
+        if (arithmetic.half_sums) round_sums(sums, kBand * padded);
+      }
+      if (parts.size() > 1)
+        for (int64_t i = 0; i < kBand * padded; i++) band.get()[i] += sums[i];
+    }
+    take(first, count, band.get(), padded);
+  }
+}
+
+template struct Matmul<float>;
+template struct Matmul<int32_t>;
+
+}  // namespace swd
