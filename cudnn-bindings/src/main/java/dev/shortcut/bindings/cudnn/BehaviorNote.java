@@ -19,7 +19,7 @@ public record BehaviorNote(int code) {
   /** It calls cuBLASLt. */
   public static final BehaviorNote CUBLASLT_DEPENDENCY = new BehaviorNote(4);
 
-  private static final List<String> NAMES =
+  static final List<String> NAMES =
       List.of(
           "RUNTIME_COMPILATION",
           "REQUIRES_FILTER_INT8X32_REORDER",

@@ -184,24 +184,28 @@ final class Descriptor implements AutoCloseable {
     }
   }
 
+  /** How many descriptors an attribute has; {@code ENGINECFG_KNOB_CHOICES} always answers 0. */
+  long countDescriptors(int name) {
+    return count(name, CudnnConstants.TYPE_BACKEND_DESCRIPTOR);
+  }
+
   /**
    * Descriptors that cuDNN fills in: they are made first, empty, and are the owner's to destroy.
    *
-   * @param most how many are wanted at most
+   * @param most how many there are at most
    */
   List<Descriptor> getDescriptors(Cudnn cudnn, Closer owner, int name, int childType, long most) {
-    long count = Math.min(most, count(name, CudnnConstants.TYPE_BACKEND_DESCRIPTOR));
-    List<Descriptor> children = new ArrayList<>();
-    for (long i = 0; i < count; i++) {
-      children.add(create(cudnn, owner, childType));
-    }
-    if (children.isEmpty()) {
+    if (most == 0) {
       return List.of();
+    }
+    List<Descriptor> children = new ArrayList<>();
+    for (long i = 0; i < most; i++) {
+      children.add(create(cudnn, owner, childType));
     }
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment array = handles(frame, children.toArray(new Descriptor[0]));
-      long written = get(name, CudnnConstants.TYPE_BACKEND_DESCRIPTOR, count, array);
-      return List.copyOf(children.subList(0, (int) Math.min(count, written)));
+      long written = get(name, CudnnConstants.TYPE_BACKEND_DESCRIPTOR, most, array);
+      return List.copyOf(children.subList(0, (int) Math.min(most, written)));
     }
   }
 

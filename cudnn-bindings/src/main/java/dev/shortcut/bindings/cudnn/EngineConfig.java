@@ -31,17 +31,6 @@ public final class EngineConfig {
                 CudnnConstants.ATTR_ENGINE_BEHAVIOR_NOTE, CudnnConstants.TYPE_BEHAVIOR_NOTE),
             BehaviorNote::new);
     try (var local = new Closer()) {
-      knobs =
-          descriptor
-              .getDescriptors(
-                  cudnn,
-                  local,
-                  CudnnConstants.ATTR_ENGINECFG_KNOB_CHOICES,
-                  CudnnConstants.BACKEND_KNOB_CHOICE_DESCRIPTOR,
-                  Long.MAX_VALUE)
-              .stream()
-              .map(EngineConfig::choice)
-              .toList();
       knobRanges =
           engine
               .getDescriptors(
@@ -49,9 +38,20 @@ public final class EngineConfig {
                   local,
                   CudnnConstants.ATTR_ENGINE_KNOB_INFO,
                   CudnnConstants.BACKEND_KNOB_INFO_DESCRIPTOR,
-                  Long.MAX_VALUE)
+                  engine.countDescriptors(CudnnConstants.ATTR_ENGINE_KNOB_INFO))
               .stream()
               .map(EngineConfig::range)
+              .toList();
+      knobs =
+          descriptor
+              .getDescriptors(
+                  cudnn,
+                  local,
+                  CudnnConstants.ATTR_ENGINECFG_KNOB_CHOICES,
+                  CudnnConstants.BACKEND_KNOB_CHOICE_DESCRIPTOR,
+                  knobRanges.size())
+              .stream()
+              .map(EngineConfig::choice)
               .toList();
     }
   }

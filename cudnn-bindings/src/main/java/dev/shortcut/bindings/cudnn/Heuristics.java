@@ -58,7 +58,7 @@ public final class Heuristics {
               owner,
               CudnnConstants.ATTR_ENGINEHEUR_RESULTS,
               CudnnConstants.BACKEND_ENGINECFG_DESCRIPTOR,
-              Long.MAX_VALUE)
+              heuristics.countDescriptors(CudnnConstants.ATTR_ENGINEHEUR_RESULTS))
           .stream()
           .map(descriptor -> EngineConfig.read(cudnn, descriptor))
           .toList();

@@ -1,41 +1,20 @@
 package dev.shortcut.bindings.cudnn;
 
-import java.util.Map;
+import java.util.List;
 
 /**
- * A setting of an engine ({@code cudnnBackendKnobType_t}). Most are known by their number only.
+ * A setting of an engine ({@code cudnnBackendKnobType_t}). A newer cuDNN may have others, which are
+ * kept as numbers.
  *
  * @param code cuDNN's number
  */
 public record KnobType(int code) {
-  private static final Map<Integer, String> NAMES =
-      Map.ofEntries(
-          Map.entry(1, "SWIZZLE"),
-          Map.entry(2, "TILE_SIZE"),
-          Map.entry(4, "EDGE"),
-          Map.entry(11, "MULTIPLY"),
-          Map.entry(12, "SPLIT_K_BUF"),
-          Map.entry(13, "TILEK"),
-          Map.entry(14, "STAGES"),
-          Map.entry(15, "REDUCTION_MODE"),
-          Map.entry(17, "SPLIT_K_SLC"),
-          Map.entry(18, "IDX_MODE"),
-          Map.entry(23, "SPECFILT"),
-          Map.entry(24, "KERNEL_CFG"),
-          Map.entry(25, "WORKSPACE"),
-          Map.entry(27, "TILE_CGA_M"),
-          Map.entry(28, "TILE_CGA_N"),
-          Map.entry(29, "BLOCK_SIZE"),
-          Map.entry(30, "OCCUPANCY"),
-          Map.entry(38, "STREAM_K"),
-          Map.entry(40, "TILE_M"),
-          Map.entry(41, "TILE_N"),
-          Map.entry(42, "WARP_SPEC_CFG"),
-          Map.entry(43, "SWAP_AB"));
+  static final List<String> NAMES =
+      List.of("SPLIT_K", "SWIZZLE", "TILE_SIZE", "USE_TEX", "EDGE", "KBLOCK", "LDGA", "LDGB", "CHUNK_K", "SPLIT_H", "WINO_TILE", "MULTIPLY", "SPLIT_K_BUF", "TILEK", "STAGES", "REDUCTION_MODE", "CTA_SPLIT_K_MODE", "SPLIT_K_SLC", "IDX_MODE", "SLICED", "SPLIT_RS", "SINGLEBUFFER", "LDGC", "SPECFILT", "KERNEL_CFG", "WORKSPACE", "TILE_CGA", "TILE_CGA_M", "TILE_CGA_N", "BLOCK_SIZE", "OCCUPANCY", "ARRAY_SIZE_PER_THREAD", "NUM_C_PER_BLOCK", "SPLIT_COLS", "TILE_ROWS", "TILE_COLS", "LOAD_SIZE", "CTA_COUNT", "STREAM_K", "SPLIT_P_SLC", "TILE_M", "TILE_N", "WARP_SPEC_CFG", "SWAP_AB");
 
   /** cuDNN's name without its prefix, or {@code knob N}. */
   @Override
   public String toString() {
-    return NAMES.getOrDefault(code, "knob " + code);
+    return code >= 0 && code < NAMES.size() ? NAMES.get(code) : "knob " + code;
   }
 }

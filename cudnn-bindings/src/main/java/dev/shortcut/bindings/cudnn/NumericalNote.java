@@ -31,7 +31,7 @@ public record NumericalNote(int code) {
   /** NaN in, NaN out. */
   public static final NumericalNote STRICT_NAN_PROP = new NumericalNote(9);
 
-  private static final List<String> NAMES =
+  static final List<String> NAMES =
       List.of(
           "TENSOR_CORE",
           "DOWN_CONVERT_INPUTS",
