@@ -38,8 +38,8 @@ public final class CudnnLog {
 
   /**
    * Lets cuDNN write its log to a file, unless the user's environment says already where it goes.
-   * Sets environment variables of the process, so that no other native thread should be reading them
-   * at this time: call it early.
+   * Sets environment variables of the process, so that no other native thread should be reading
+   * them at this time: call it early.
    *
    * @return where the log will be: the file, or what the environment names, which may be {@code
    *     stderr} or {@code stdout}; empty where the environment sets a level and no destination

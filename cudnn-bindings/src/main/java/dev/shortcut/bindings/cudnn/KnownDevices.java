@@ -8,8 +8,8 @@ import java.util.List;
 
 /**
  * Descriptions of GPUs that need not be present, for {@link DeviceProperties#fromJson}. Figures are
- * from data sheets and from devices that were asked; plans depend on the architecture, the number of
- * multiprocessors, shared memory, registers, threads and driver version of them.
+ * from data sheets and from devices that were asked; plans depend on the architecture, the number
+ * of multiprocessors, shared memory, registers, threads and driver version of them.
  */
 public final class KnownDevices {
   private static final List<String> NAMES =

@@ -58,8 +58,7 @@ class CudnnPlanTest {
         assertEquals(chosen.plan().workspaceBytes(), restored.workspaceBytes());
         EngineConfig config = chosen.config();
         EngineConfig again =
-            EngineConfig.of(
-                cudnn, local, graph, config.engineIndex(), config.knobs(), properties);
+            EngineConfig.of(cudnn, local, graph, config.engineIndex(), config.knobs(), properties);
         assertEquals(config.numericalNotes(), again.numericalNotes());
         assertEquals(config.knobRanges(), again.knobRanges());
         assertEquals(config.knobs(), again.knobs());
@@ -99,8 +98,7 @@ class CudnnPlanTest {
     OperationGraph last = BLOCK_END.graph(cudnn, owner, DataType.HALF, false, null);
     assertFalse(candidates(first, properties).getFirst().behaviorNotes().contains(compiling()));
     assertTrue(candidates(last, properties).getFirst().behaviorNotes().contains(compiling()));
-    ExecutionPlan compiled =
-        choose(owner, last, properties, unwanted()).plan();
+    ExecutionPlan compiled = choose(owner, last, properties, unwanted()).plan();
     ExecutionPlan restored = ExecutionPlan.fromJson(cudnn, owner, compiled.json(), properties);
     assertEquals(compiled.workspaceBytes(), restored.workspaceBytes());
     assertTrue(compiled.json().length() > 50_000, "the kernel is not in the text");
@@ -232,8 +230,7 @@ class CudnnPlanTest {
             "",
             "null")) {
       CudnnException e =
-          assertThrows(
-              CudnnException.class, () -> DeviceProperties.fromJson(cudnn, owner, bad));
+          assertThrows(CudnnException.class, () -> DeviceProperties.fromJson(cudnn, owner, bad));
       assertTrue(e.getMessage().contains("reading a device description"), e.getMessage());
     }
     IllegalArgumentException e =
