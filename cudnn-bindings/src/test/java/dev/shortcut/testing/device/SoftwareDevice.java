@@ -2,6 +2,7 @@ package dev.shortcut.testing.device;
 
 import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.NativeLibrary;
+import dev.shortcut.testing.TestGroup;
 import dev.shortcut.testing.TestSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -14,7 +15,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.junit.jupiter.api.Assumptions;
 
 /**
  * The software CUDA device: stand-ins for NVIDIA's libraries that judge what a program asks of
@@ -148,7 +148,7 @@ public final class SoftwareDevice {
     try {
       built = DeviceBuild.build();
     } catch (IOException e) {
-      Assumptions.abort(
+      TestGroup.NATIVE.missing(
           "the software CUDA device cannot be built with %s (Debian, Ubuntu: apt install g++): %s"
               .formatted(DeviceBuild.compiler(), e.getMessage()));
       return;
