@@ -617,9 +617,8 @@ class SoftwareCudnnTest {
         CudnnStatus.BAD_PARAM_MISALIGNED_POINTER,
         mistake(plan, new long[] {1, 2, 3, 5, 6}, new long[] {a[0], a[1], a[2] + 8, a[3], a[4]})
             .status());
-    mistake(plan,
-        new long[] {1, 2, 3, 5, 6},
-        new long[] {a[0], a[1], a[2], a[3], scene.allocate(256)});
+    mistake(
+        plan, new long[] {1, 2, 3, 5, 6}, new long[] {a[0], a[1], a[2], a[3], scene.allocate(256)});
     mistake(plan, new long[] {1, 2, 3, 5, 6}, new long[] {a[0], a[1], a[2], a[3], 4096});
     // In place.
     mistake(plan, new long[] {1, 2, 3, 5, 6}, new long[] {a[0], a[1], a[2], a[3], a[3]});
