@@ -18,12 +18,10 @@ public final class Cuda {
 
   private final CudaFunctions functions;
   private final int driverVersion;
-  private final List<CudaDevice> devices;
 
   private Cuda(CudaFunctions functions) {
     this.functions = functions;
     this.driverVersion = driverVersion(functions);
-    this.devices = devices(functions);
   }
 
   /**
@@ -104,7 +102,7 @@ public final class Cuda {
 
   /** The GPUs that this process may use, in the driver's order; MIG slices are devices as well. */
   public List<CudaDevice> devices() {
-    return devices;
+    return devices(functions);
   }
 
   /** The library that was opened. */
@@ -153,7 +151,7 @@ public final class Cuda {
       MemorySegment out = frame.allocate(CTypes.INT);
       functions.ctxGetDevice(out);
       int number = out.get(CTypes.INT, 0);
-      return devices.stream()
+      return devices().stream()
           .filter(device -> device.number() == number)
           .findFirst()
           .orElseThrow(() ->
