@@ -36,8 +36,6 @@ import java.util.Map;
  * <p>Used once, by one thread.
  */
 final class Lowering {
-  private static final int THREADS = 256;
-
   private final Graph graph;
   private final int batch;
   private final InputFormat format;
@@ -95,7 +93,7 @@ final class Lowering {
             "images as handed over",
             batch * graph.input().shape().elements() * format.bytesPerValue(),
             0);
-    Launch output = output();
+    Launch output = Edges.output(graph.output().shape(), batch, value(graph.output()));
     int handedBack =
         temporary(
             "results as floats",
@@ -143,130 +141,124 @@ final class Lowering {
 
   private Launch input() {
     Node node = graph.input();
-    Shape shape = node.shape();
-    int plane = shape.height() * shape.width();
-    List<Argument> arguments = new ArrayList<>();
-    arguments.add(new Argument.Caller());
-    arguments.add(new Argument.At(value(node)));
-    String function;
-    switch (format) {
-      case InputFormat.Uint8Nhwc pixels -> {
-        function = "input_pixels";
-        Constants.Entry entry =
-            constants.entry(
-                node,
-                shape.channels(),
-                shape.channels(),
-                (_, mean, std) -> {
-                  for (int c = 0; c < shape.channels(); c++) {
-                    mean.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.mean().get(c).floatValue());
-                    std.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.std().get(c).floatValue());
-                  }
-                });
-        arguments.add(new Argument.At(floats(entry, shape, true)));
-        arguments.add(new Argument.At(floats(entry, shape, false)));
-      }
-      case InputFormat.Float32Nchw _, InputFormat.Float32Nhwc _ -> function = "input_floats";
+    int channels = node.shape().channels();
+    Operand mean = new Operand.None();
+    Operand std = new Operand.None();
+    if (format instanceof InputFormat.Uint8Nhwc pixels) {
+      Constants.Entry entry =
+          constants.entry(
+              node,
+              channels,
+              channels,
+              (_, means, stds) -> {
+                for (int c = 0; c < channels; c++) {
+                  means.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.mean().get(c).floatValue());
+                  stds.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.std().get(c).floatValue());
+                }
+              });
+      mean = floats(entry, node.shape(), true);
+      std = floats(entry, node.shape(), false);
     }
-    long total = (long) batch * elements(shape);
-    arguments.add(new Argument.Filled());
-    arguments.add(new Argument.Long(total));
-    if (!(format instanceof InputFormat.Uint8Nhwc)) {
-      arguments.add(new Argument.Int(format instanceof InputFormat.Float32Nchw ? plane : 1));
-    }
-    arguments.add(new Argument.Int(shape.channels()));
-    arguments.add(new Argument.Int(Arithmetic.padded(shape.channels())));
-    return launch("input", "converting the images", function, total, arguments);
+    return Edges.input(node.shape(), batch, format, value(node), mean, std);
   }
 
-  private Launch output() {
-    Node node = graph.output();
-    Shape shape = node.shape();
-    long total = (long) batch * shape.elements();
-    return launch(
-        "output",
-        "converting the results",
-        "output_floats",
-        total,
-        List.of(
-            new Argument.At(value(node)),
-            new Argument.Caller(),
-            new Argument.Long(total),
-            new Argument.Int(shape.height() * shape.width()),
-            new Argument.Int(shape.channels()),
-            new Argument.Int(Arithmetic.padded(shape.channels()))));
-  }
+  /** A way to compute a convolution, and the filter that it reads. */
+  private record Variant(CudnnKernel.Convolution kernel, Constants.Filter filter) {}
 
   private void convolution(
       Node node, Layer.Convolution layer, boolean bias, boolean residual, boolean relu) {
-    int inputs = node.input().shape().channels();
-    int outputs = layer.outChannels();
-    Constants.Entry entry = folded(node, outputs);
-    // cuDNN is given a bias with every shortcut and every ReLU: those are the patterns that it
-    // knows best, and a bias of zeros costs nothing.
-    boolean fused = bias || residual || relu;
-    List<List<Stage>> variants = new ArrayList<>();
-    if (fused) {
-      variants.add(stages(residual, relu, true));
-      if (residual) {
-        variants.add(stages(true, relu, false));
-      }
-    }
-    variants.add(List.of());
-    // Groups that do not fill whole 16 bytes would lie apart from where cuDNN looks for them.
-    boolean mayBeGrouped =
-        layer.groups() == 1
-            || (inputs % Arithmetic.CHANNELS == 0 && outputs % Arithmetic.CHANNELS == 0);
     List<String> refusals = new ArrayList<>();
-    for (boolean dense :
-        mayBeGrouped && layer.groups() > 1 ? List.of(false, true) : List.of(true)) {
-      var filter =
-          new Constants.Filter(arithmetic, outputs, inputs, layer.kernel(), layer.groups(), dense);
-      for (List<Stage> stages : variants) {
-        var kernel =
-            new CudnnKernel.Convolution(
-                arithmetic,
-                batch,
-                padded(node.input().shape()),
-                padded(node.shape()),
-                layer.kernel(),
-                layer.stride(),
-                layer.padding(),
-                layer.dilation(),
-                dense ? 1 : layer.groups(),
-                stages);
-        switch (planner.plan(kernel)) {
-          case Planner.Refused refused -> refusals.add(refused.toString());
-          case Planner.Found found -> {
-            Map<Long, Operand> tensors = new HashMap<>();
-            tensors.put(CudnnGraphs.X, value(node.input()));
-            tensors.put(CudnnGraphs.W, entry.at(filter));
-            tensors.put(CudnnGraphs.Y, value(node));
-            if (stages.contains(Stage.BIAS)) {
-              tensors.put(
-                  CudnnGraphs.BIAS, entry.at(new Constants.PerChannel(arithmetic, outputs, false)));
-            }
-            if (stages.contains(Stage.SHORTCUT)) {
-              tensors.put(CudnnGraphs.SHORTCUT, value(node.inputs().getLast()));
-            }
-            ownPlace[liveness.step(node)] = true;
-            kernel(
-                node,
-                planned(node, kernel, found.plan(), tensors),
-                found.plan().description(),
-                found.plan().workspaceBytes());
-            if (stages.isEmpty() && fused) {
-              var rest = Elementwise.of(value(node));
-              rest = bias ? rest.withShift(floats(entry, node.shape(), false)) : rest;
-              rest = residual ? rest.withSummand(value(node.inputs().getLast())) : rest;
-              steps.add(launch(node, relu ? rest.withRelu() : rest));
-            }
-            return;
+    for (Variant variant : variants(node, layer, bias || residual || relu, residual, relu)) {
+      switch (planner.plan(variant.kernel())) {
+        case Planner.Refused refused -> refusals.add(refused.toString());
+        case Planner.Found found -> {
+          boolean alone = variant.kernel().stages().isEmpty() && (bias || residual || relu);
+          String implementation =
+              found.plan().description()
+                  + (alone ? ", then elementwise" : "")
+                  + (refusals.isEmpty() ? "" : ", since " + String.join("; ", refusals));
+          convolution(node, layer, variant, found.plan(), implementation);
+          if (alone) {
+            var rest = Elementwise.of(value(node));
+            Constants.Entry entry = folded(node, layer.outChannels());
+            rest = bias ? rest.withShift(floats(entry, node.shape(), false)) : rest;
+            rest = residual ? rest.withSummand(value(node.inputs().getLast())) : rest;
+            steps.add(launch(node, relu ? rest.withRelu() : rest));
           }
+          return;
         }
       }
     }
     throw unsupported(node, refusals);
+  }
+
+  private void convolution(
+      Node node, Layer.Convolution layer, Variant variant, Plan plan, String implementation) {
+    List<Stage> stages = variant.kernel().stages();
+    Constants.Entry entry = folded(node, layer.outChannels());
+    Map<Long, Operand> tensors = new HashMap<>();
+    tensors.put(CudnnGraphs.X, value(node.input()));
+    tensors.put(CudnnGraphs.W, entry.at(variant.filter()));
+    tensors.put(CudnnGraphs.Y, value(node));
+    if (stages.contains(Stage.BIAS)) {
+      tensors.put(
+          CudnnGraphs.BIAS,
+          entry.at(new Constants.PerChannel(arithmetic, layer.outChannels(), false)));
+    }
+    if (stages.contains(Stage.SHORTCUT)) {
+      tensors.put(CudnnGraphs.SHORTCUT, value(node.inputs().getLast()));
+    }
+    // No plan promises that it may write over what it adds.
+    ownPlace[liveness.step(node)] = true;
+    kernel(
+        node,
+        planned(node, variant.kernel(), plan, tensors),
+        implementation,
+        plan.workspaceBytes());
+  }
+
+  /** The ways to compute a convolution, best first. */
+  private List<Variant> variants(
+      Node node, Layer.Convolution layer, boolean fused, boolean residual, boolean relu) {
+    int inputs = node.input().shape().channels();
+    int outputs = layer.outChannels();
+    List<List<Stage>> epilogues = new ArrayList<>();
+    if (fused) {
+      // A bias comes with every shortcut and every ReLU: those are the patterns that cuDNN knows
+      // best, and a bias of zeros costs nothing.
+      epilogues.add(stages(residual, relu, true));
+      if (residual) {
+        epilogues.add(stages(true, relu, false));
+      }
+    }
+    epilogues.add(List.of());
+    // Groups that do not fill whole 16 bytes would lie apart from where cuDNN looks for them.
+    boolean grouped =
+        layer.groups() > 1
+            && inputs % Arithmetic.CHANNELS == 0
+            && outputs % Arithmetic.CHANNELS == 0;
+    List<Variant> variants = new ArrayList<>();
+    for (boolean dense : grouped ? List.of(false, true) : List.of(true)) {
+      var filter =
+          new Constants.Filter(arithmetic, outputs, inputs, layer.kernel(), layer.groups(), dense);
+      for (List<Stage> stages : epilogues) {
+        variants.add(
+            new Variant(
+                new CudnnKernel.Convolution(
+                    arithmetic,
+                    batch,
+                    padded(node.input().shape()),
+                    padded(node.shape()),
+                    layer.kernel(),
+                    layer.stride(),
+                    layer.padding(),
+                    layer.dilation(),
+                    dense ? 1 : layer.groups(),
+                    stages),
+                filter));
+      }
+    }
+    return variants;
   }
 
   private static List<Stage> stages(boolean residual, boolean relu, boolean residualFirst) {
@@ -555,13 +547,7 @@ final class Lowering {
   }
 
   private Launch launch(Node node, String function, long threads, List<Argument> arguments) {
-    return launch(node.name(), attempt(node), function, threads, arguments);
-  }
-
-  private static Launch launch(
-      String name, String purpose, String function, long threads, List<Argument> arguments) {
-    int blocks = Math.toIntExact(Math.ceilDiv(threads, THREADS));
-    return new Launch(name, purpose, function, blocks, THREADS, arguments);
+    return Edges.launch(node.name(), attempt(node), function, threads, arguments);
   }
 
   /** The node's main step: what is reported of it. */
