@@ -5,13 +5,9 @@ import dev.shortcut.engine.graph.GraphBuilder;
 import dev.shortcut.engine.graph.Layer;
 import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.graph.Weights;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.List;
-import java.util.NoSuchElementException;
 import java.util.Objects;
-import java.util.Set;
 
 /**
  * The rate at which a machine was seen to compute: what throughput is measured against. It is no
@@ -40,6 +36,9 @@ public record Peak(double flopsPerSecond, String layer) {
               4,
               new Shape(256, 28, 28),
               new Layer.Convolution(256, 3, 1, 1)));
+
+  /** So small that nothing overflows, and so large that nothing is denormal. */
+  private static final float WEIGHT = 0x1p-10f;
 
   private record Probe(String name, int batch, Shape image, Layer layer) {
     Graph graph() {
@@ -71,8 +70,9 @@ public record Peak(double flopsPerSecond, String layer) {
               .withInput(new InputFormat.Float32Nchw())
               .withOutput(Options.Output.LOGITS)
               .withMemoryLimit(Long.MAX_VALUE);
-      try (var weights = new ConstantWeights(probe.graph());
-          Engine engine = Engine.open(Model.of(probe.graph(), weights), own)) {
+      Graph graph = probe.graph();
+      try (Weights weights = Weights.constant(graph, WEIGHT);
+          Engine engine = Engine.open(Model.of(graph, weights), own)) {
         Measurement measured =
             Benchmark.of(engine)
                 .batch(probe.batch)
@@ -92,38 +92,5 @@ public record Peak(double flopsPerSecond, String layer) {
       }
     }
     return Objects.requireNonNull(best);
-  }
-
-  /** The same small value everywhere, so that nothing overflows and nothing is denormal. */
-  private record ConstantWeights(Graph graph) implements Weights {
-    @Override
-    public String description() {
-      return "constant weights";
-    }
-
-    @Override
-    public Set<String> names() {
-      return Set.copyOf(graph.parameters().stream().map(p -> p.name()).toList());
-    }
-
-    @Override
-    public List<Integer> dims(String name) {
-      return graph.parameters().stream()
-          .filter(p -> p.name().equals(name))
-          .findFirst()
-          .orElseThrow(() -> new NoSuchElementException(name))
-          .dims();
-    }
-
-    @Override
-    public void read(String name, MemorySegment target) {
-      long elements = dims(name).stream().mapToLong(Integer::longValue).reduce(1, (a, b) -> a * b);
-      for (long i = 0; i < elements; i++) {
-        target.setAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, i, 0x1p-10f);
-      }
-    }
-
-    @Override
-    public void close() {}
   }
 }

@@ -12,6 +12,14 @@ import java.util.Set;
  * throws {@link IllegalStateException}.
  */
 public interface Weights extends AutoCloseable {
+  /**
+   * The same value for every parameter of a graph, for measuring and for trying out, where numbers
+   * do not matter.
+   */
+  static Weights constant(Graph graph, float value) {
+    return new ConstantWeights(graph, value);
+  }
+
   /** What this source is, for messages: a file's name, or {@code random:7}. */
   String description();
 

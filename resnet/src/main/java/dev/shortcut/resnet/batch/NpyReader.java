@@ -205,8 +205,9 @@ public final class NpyReader implements AutoCloseable {
   private void checkSize() throws IOException {
     long expected;
     try {
-      long elements = dims.stream().reduce(1L, Math::multiplyExact);
-      expected = Math.addExact(dataOffset, Math.multiplyExact(elements, (long) type.bytes()));
+      // Of no rows, too, each must have a size.
+      long rows = dims.isEmpty() ? 1 : dims.getFirst();
+      expected = Math.addExact(dataOffset, Math.multiplyExact(rows, rowBytes()));
     } catch (ArithmeticException _) {
       throw bad("its shape %s has more bytes than can be counted".formatted(dims));
     }

@@ -23,6 +23,11 @@ class NpyTest {
   @TempDir private Path folder;
 
   private Path file(String dict, int version, byte[] data) throws Exception {
+    return Files.write(folder.resolve("a.npy"), bytes(dict, version, data));
+  }
+
+  /** A file of that version of the format. */
+  static byte[] bytes(String dict, int version, byte[] data) {
     var out = new ByteArrayOutputStream();
     byte[] header = (dict + "\n").getBytes(StandardCharsets.UTF_8);
     out.writeBytes(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', (byte) version, 0});
@@ -32,10 +37,10 @@ class NpyTest {
     }
     out.writeBytes(header);
     out.writeBytes(data);
-    return Files.write(folder.resolve("a.npy"), out.toByteArray());
+    return out.toByteArray();
   }
 
-  private static String dict(String descr, String order, String shape) {
+  static String dict(String descr, String order, String shape) {
     return "{'descr': %s, 'fortran_order': %s, 'shape': %s, }".formatted(descr, order, shape);
   }
 
@@ -89,6 +94,7 @@ class NpyTest {
         "'<f4'  ; False ; (3,)                                  ; 8  ; needs",
         "'<f4'  ; False ; (1,)                                  ; 8  ; needs",
         "'<f4'  ; False ; (999999999999999999, 999999999999999) ; 8  ; counted",
+        "'<f4'  ; False ; (0, 999999999999999999, 999999999999) ; 0  ; counted",
         "'<f4'  ; False ; (99999999999999999999999,)            ; 8  ; shape",
         "'<f4'  ; False ; (-1,)                                 ; 8  ; shape",
         "'<f4'  ; Maybe ; (2,)                                  ; 8  ; fortran_order",
@@ -102,26 +108,6 @@ class NpyTest {
     InputException refusal = assertThrows(InputException.class, () -> NpyReader.open(file));
     assertTrue(refusal.getMessage().contains(reason), refusal::getMessage);
     assertTrue(refusal.getMessage().contains("a.npy"), refusal::getMessage);
-  }
-
-  @Test
-  void whateverBytesAFileHasItIsReadOrRefused() throws Exception {
-    Random random = TestSeed.random();
-    byte[] good = Files.readAllBytes(file(dict("'<f4'", "False", "(2, 3)"), 1, new byte[24]));
-    for (int i = 0; i < 3000; i++) {
-      byte[] bad =
-          java.util.Arrays.copyOf(
-              good, random.nextInt(4) == 0 ? random.nextInt(good.length) : good.length);
-      for (int flips = random.nextInt(4); flips > 0 && bad.length > 0; flips--) {
-        bad[random.nextInt(bad.length)] ^= (byte) (1 << random.nextInt(8));
-      }
-      Path file = Files.write(folder.resolve("bad.npy"), bad);
-      try (var reader = NpyReader.open(file)) {
-        assertEquals(24, reader.rowBytes() * reader.dims().getFirst());
-      } catch (InputException e) {
-        assertTrue(e.getMessage().contains("bad.npy"), e::getMessage);
-      }
-    }
   }
 
   @Test

@@ -31,7 +31,6 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -163,9 +162,10 @@ class OneDnnModelTest {
     List<Integer> sizes = List.of(24);
     Options options = OPTIONS.withMaxBatch(24);
     // Generated code stays in oneDNN's own cache and is no part of the report.
-    backend.compile(fused(graph), new Zeros(graph), sizes, options).close();
+    backend.compile(fused(graph), Weights.constant(graph, 0), sizes, options).close();
     long before = ProcessStatus.residentBytes();
-    try (CompiledModel model = backend.compile(fused(graph), new Zeros(graph), sizes, options)) {
+    try (CompiledModel model =
+        backend.compile(fused(graph), Weights.constant(graph, 0), sizes, options)) {
       long grown = ProcessStatus.residentBytes() - before;
       long reported = model.memory().total();
       assertTrue(reported > 150_000_000, () -> "too small to measure: " + reported);
@@ -266,35 +266,5 @@ class OneDnnModelTest {
       }
       return count;
     }
-  }
-
-  /** Zeros for every tensor, without an array of them. */
-  private record Zeros(Graph graph) implements Weights {
-    @Override
-    public String description() {
-      return "zeros";
-    }
-
-    @Override
-    public Set<String> names() {
-      return Set.copyOf(graph.parameters().stream().map(p -> p.name()).toList());
-    }
-
-    @Override
-    public List<Integer> dims(String name) {
-      return graph.parameters().stream()
-          .filter(p -> p.name().equals(name))
-          .findFirst()
-          .orElseThrow()
-          .dims();
-    }
-
-    @Override
-    public void read(String name, MemorySegment target) {
-      target.fill((byte) 0);
-    }
-
-    @Override
-    public void close() {}
   }
 }
