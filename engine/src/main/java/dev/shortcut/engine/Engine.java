@@ -166,6 +166,11 @@ public final class Engine implements AutoCloseable {
     return chosen.choice();
   }
 
+  /** The GPUs that it runs on; none where it runs on the CPU. */
+  public List<DeviceReport> devices() {
+    return chosen.backend().devices();
+  }
+
   /** The memory that it takes. */
   public MemoryReport memory() {
     return compiled.memory();

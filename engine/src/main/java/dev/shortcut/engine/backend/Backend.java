@@ -1,5 +1,7 @@
 package dev.shortcut.engine.backend;
 
+import dev.shortcut.engine.DeviceCheck;
+import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.graph.Graph;
@@ -49,6 +51,22 @@ public interface Backend extends AutoCloseable {
    * @throws dev.shortcut.engine.ModelException if a weight is missing or misshapen
    */
   CompiledModel compile(Graph graph, Weights weights, List<Integer> batchSizes, Options options);
+
+  /** The GPUs that its models run on; none for a backend of the CPU. */
+  default List<DeviceReport> devices() {
+    return List.of();
+  }
+
+  /**
+   * Tries something that must work on each of its GPUs.
+   *
+   * @param options names the precision
+   * @return what was found, a line for each device; none for a backend of the CPU
+   * @throws dev.shortcut.engine.ShortcutException if it is wrong
+   */
+  default List<String> check(DeviceCheck check, Options options) {
+    return List.of();
+  }
 
   @Override
   void close();

@@ -1,10 +1,12 @@
 package dev.shortcut.engine.backend;
 
 import dev.shortcut.engine.DeviceChoice;
+import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.backend.cudnn.CudnnBackend;
 import dev.shortcut.engine.backend.onednn.OneDnnBackend;
 import dev.shortcut.engine.backend.reference.ReferenceBackend;
 import java.util.ArrayList;
@@ -17,7 +19,7 @@ public final class Backends {
   /** In order of preference. What is not automatic runs only where it is asked for by name. */
   private static final List<Candidate> CANDIDATES =
       List.of(
-          new Candidate(BackendChoice.CUDA, true, Backends::notInThisVersion),
+          new Candidate(BackendChoice.CUDA, true, Backends::cuda),
           new Candidate(BackendChoice.JCUDA, false, Backends::notInThisVersion),
           new Candidate(
               BackendChoice.CPU, true, onCpu(options -> OneDnnBackend.open(options.library()))),
@@ -73,6 +75,11 @@ public final class Backends {
     return List.of(OneDnnBackend.examine());
   }
 
+  /** The GPUs of this machine that some backend can run on. */
+  public static List<DeviceReport> devices() {
+    return CudnnBackend.allDevices();
+  }
+
   /**
    * Opens the backend that the options ask for.
    *
@@ -116,9 +123,16 @@ public final class Backends {
             .collect(Collectors.joining("; "));
   }
 
+  private static Backend cuda(Options options) {
+    if (options.library() != null) {
+      throw new DeviceUnavailableException(
+          "%s was given as the library, but a GPU takes several: name each by its own property"
+              .formatted(options.library()));
+    }
+    return CudnnBackend.open(options.devices());
+  }
+
   private static Backend notInThisVersion(Options options) {
-    throw new DeviceUnavailableException(
-        "no %s backend in this version, which runs on the CPU only"
-            .formatted(options.backend() == BackendChoice.JCUDA ? "JCuda" : "CUDA"));
+    throw new DeviceUnavailableException("no JCuda backend in this version");
   }
 }

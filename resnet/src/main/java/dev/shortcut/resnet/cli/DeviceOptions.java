@@ -27,8 +27,8 @@ final class DeviceOptions {
       names = "--backend",
       paramLabel = "NAME",
       description = {
-        "auto (the best that this machine has; the choice is named in the messages), cpu (oneDNN), reference (plain Java, slow),"
-            + " cuda, jcuda (not in this version). Default: ${DEFAULT-VALUE}."
+        "auto (the best that this machine has; the choice is named in the messages), cuda (cuDNN on an NVIDIA GPU), cpu"
+            + " (oneDNN), reference (plain Java, slow), jcuda (not in this version). Default: ${DEFAULT-VALUE}."
       },
       defaultValue = "auto")
   private Options.BackendChoice backend = Options.BackendChoice.AUTO;

@@ -1,8 +1,10 @@
 package dev.shortcut.engine.backend.cudnn;
 
+import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.engine.DeviceChoice;
+import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
@@ -42,6 +44,21 @@ public final class CudnnBackend implements Backend {
     } catch (LibraryException | CudaException e) {
       throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
     }
+  }
+
+  /** The GPUs that this process may use; none where there is no driver that starts. */
+  public static List<DeviceReport> allDevices() {
+    try {
+      Cuda cuda = Cuda.open();
+      return Reports.of(cuda, cuda.devices());
+    } catch (LibraryException | CudaException _) {
+      return List.of(); // the reports on libraries tell why
+    }
+  }
+
+  @Override
+  public List<DeviceReport> devices() {
+    return Reports.of(libraries.cuda(), targets.stream().map(Target::device).toList());
   }
 
   @Override
