@@ -2,18 +2,13 @@ package dev.shortcut.bindings.cublas;
 
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
+import dev.shortcut.bindings.library.NvidiaLibrary;
 
 /**
  * An opened cuBLASLt 12 or 13. Immutable and safe for use by any thread; stays open for the life of
  * the process.
  */
 public final class CublasLt {
-  /** The system property that names a library. */
-  public static final String PROPERTY = "shortcut.cublaslt.library";
-
-  /** The environment variable that names a library. */
-  public static final String VARIABLE = "SHORTCUT_CUBLASLT_LIBRARY";
-
   private final CublasLtFunctions functions;
   private final long version;
 
@@ -23,21 +18,13 @@ public final class CublasLt {
   }
 
   /**
-   * Finds and opens cuBLASLt: {@code -Dshortcut.cublaslt.library=FILE}, the environment variable
-   * {@code SHORTCUT_CUBLASLT_LIBRARY}, the system's loader, toolkit folders, pip packages.
+   * Finds and opens cuBLASLt; {@link NvidiaLibrary} says where.
    *
    * @param cudaMajor 12 or 13, that of the CUDA runtime inside cuDNN
    * @throws LibraryException if there is none that can be used; the message lists every place tried
    */
   public static CublasLt open(int cudaMajor) {
-    return of(
-        NativeLibrary.find("cuBLASLt", "cublasLtGetVersion")
-            .property(PROPERTY)
-            .environment(VARIABLE)
-            .sonames("libcublasLt.so." + cudaMajor)
-            .folders("CUDA toolkit", "/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/*/lib")
-            .wheels("nvidia/{cublas,cu" + cudaMajor + "}/lib")
-            .load());
+    return of(NvidiaLibrary.CUBLASLT.find(cudaMajor));
   }
 
   /**
@@ -47,6 +34,16 @@ public final class CublasLt {
    */
   public static CublasLt of(NativeLibrary library) {
     return new CublasLt(new CublasLtFunctions(library));
+  }
+
+  /** What {@link #version()} returns, of a library whose other functions may not be there. */
+  public static long version(NativeLibrary library) {
+    return CublasLtFunctions.getVersion(library);
+  }
+
+  /** The version as people write it, such as {@code 12.9.1}. */
+  public static String text(long version) {
+    return "%d.%d.%d".formatted(version / 10_000, version / 100 % 100, version % 100);
   }
 
   /** {@code major * 10000 + minor * 100 + patch}, such as 120901. */
@@ -76,8 +73,6 @@ public final class CublasLt {
   /** Version and file. */
   @Override
   public String toString() {
-    return "cuBLASLt %d.%d.%d (%s)"
-        .formatted(
-            version / 10_000, version / 100 % 100, version % 100, functions.library().location());
+    return "cuBLASLt " + text(version) + " (" + functions.library().location() + ")";
   }
 }

@@ -111,6 +111,11 @@ final class CublasLtFunctions {
     return library;
   }
 
+  /** The version of a library whose other functions may not be there. */
+  static long getVersion(NativeLibrary library) {
+    return number(library.function("cublasLtGetVersion", SIZE_T));
+  }
+
   long getVersion() {
     return number(getVersion);
   }

@@ -3,6 +3,7 @@ package dev.shortcut.bindings.cuda;
 import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
+import dev.shortcut.bindings.library.NvidiaLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -17,18 +18,14 @@ public final class Cuda {
   private static @Nullable Cuda opened;
 
   private final CudaFunctions functions;
-  private final int driverVersion;
 
   private Cuda(CudaFunctions functions) {
     this.functions = functions;
-    this.driverVersion = driverVersion(functions);
   }
 
   /**
    * The driver, which is looked for and initialised once in the life of the process; a failure is
-   * not remembered. The places are the system property {@code shortcut.cuda.library}, the
-   * environment variable {@code SHORTCUT_CUDA_LIBRARY}, the system's loader and the folders of
-   * drivers. A toolkit's folder of stubs is never one of them.
+   * not remembered. {@link NvidiaLibrary} says where.
    *
    * @throws LibraryException if there is no driver, with every place that was tried
    * @throws CudaException if the driver does not start, such as for want of a GPU
@@ -36,7 +33,7 @@ public final class Cuda {
   public static synchronized Cuda open() {
     Cuda cuda = opened;
     if (cuda == null) {
-      cuda = of(find());
+      cuda = of(NvidiaLibrary.DRIVER.find(0));
       opened = cuda;
     }
     return cuda;
@@ -61,43 +58,17 @@ public final class Cuda {
   }
 
   /**
-   * The driver's library, opened and not initialised.
-   *
-   * @throws LibraryException if there is none, with every place that was tried
-   */
-  public static NativeLibrary find() {
-    return NativeLibrary.find("the CUDA driver", "cuDriverGetVersion")
-        .property("shortcut.cuda.library")
-        .environment("SHORTCUT_CUDA_LIBRARY")
-        .sonames("libcuda.so.1")
-        .folders(
-            "driver's folder",
-            "/usr/lib/x86_64-linux-gnu",
-            "/usr/lib/x86_64-linux-gnu/nvidia/current",
-            "/usr/lib64",
-            "/usr/lib64/nvidia",
-            "/usr/local/nvidia/lib64",
-            "/run/opengl-driver/lib",
-            "/usr/lib/wsl/lib")
-        .refuse(library ->
-            library.location().contains("/stubs/")
-                ? "this is a toolkit's stub for linking programs, not a driver"
-                : null)
-        .load();
-  }
-
-  /**
    * The newest CUDA version that a driver supports, 12090 for 12.9; needs no GPU.
    *
-   * @param library what {@link #find} returned
+   * @param library the driver's, whose other functions may not be there
    */
   public static int driverVersion(NativeLibrary library) {
-    return driverVersion(new CudaFunctions(library));
+    return CudaFunctions.driverVersion(library);
   }
 
   /** The newest CUDA version that the driver supports, 12090 for 12.9. */
   public int driverVersion() {
-    return driverVersion;
+    return CudaFunctions.driverVersion(functions.library());
   }
 
   /** The GPUs that this process may use, in the driver's order; MIG slices are devices as well. */
@@ -157,14 +128,6 @@ public final class Cuda {
           .orElseThrow(() ->
               new IllegalStateException(
                   "the current context's device is not in the list: " + number));
-    }
-  }
-
-  private static int driverVersion(CudaFunctions functions) {
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment out = frame.allocate(CTypes.INT);
-      functions.driverGetVersion(out);
-      return out.get(CTypes.INT, 0);
     }
   }
 

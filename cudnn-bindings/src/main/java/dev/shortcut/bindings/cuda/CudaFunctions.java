@@ -56,7 +56,6 @@ final class CudaFunctions {
 
   private final NativeLibrary library;
   private final MethodHandle init;
-  private final MethodHandle driverGetVersion;
   private final MethodHandle deviceGetCount;
   private final MethodHandle deviceGet;
   private final MethodHandle deviceGetName;
@@ -111,7 +110,6 @@ final class CudaFunctions {
   CudaFunctions(NativeLibrary library) {
     this.library = library;
     init = status("cuInit", INT);
-    driverGetVersion = status("cuDriverGetVersion", POINTER);
     deviceGetCount = status("cuDeviceGetCount", POINTER);
     deviceGet = status("cuDeviceGet", POINTER, INT);
     deviceGetName = status("cuDeviceGetName", POINTER, INT, INT);
@@ -190,14 +188,25 @@ final class CudaFunctions {
     check(status, "cuInit");
   }
 
-  void driverGetVersion(MemorySegment version) {
+  /** The newest CUDA version of a driver whose other functions may not be there. */
+  static int driverVersion(NativeLibrary library) {
+    MethodHandle driverGetVersion = library.function("cuDriverGetVersion", INT, POINTER);
     int status;
-    try {
-      status = (int) driverGetVersion.invokeExact(version);
-    } catch (Throwable t) {
-      throw NativeLibrary.unreachable(t);
+    int version;
+    try (Arena frame = Arena.ofConfined()) {
+      MemorySegment out = frame.allocate(INT);
+      try {
+        status = (int) driverGetVersion.invokeExact(out);
+      } catch (Throwable t) {
+        throw NativeLibrary.unreachable(t);
+      }
+      version = out.get(INT, 0);
     }
-    check(status, "cuDriverGetVersion");
+    if (status != 0) {
+      throw new CudaException(
+          "cuDriverGetVersion", status, CudaStatus.of(status).toString(), library.toString());
+    }
+    return version;
   }
 
   void deviceGetCount(MemorySegment count) {

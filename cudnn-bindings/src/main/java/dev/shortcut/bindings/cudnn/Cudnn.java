@@ -2,20 +2,18 @@ package dev.shortcut.bindings.cudnn;
 
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
+import dev.shortcut.bindings.library.NvidiaLibrary;
 
 /**
  * An opened cuDNN 9. Immutable and safe for use by any thread; stays open for the life of the
  * process.
  */
 public final class Cudnn {
-  /** The system property that names a library. */
-  public static final String PROPERTY = "shortcut.cudnn.library";
-
-  /** The environment variable that names a library. */
-  public static final String VARIABLE = "SHORTCUT_CUDNN_LIBRARY";
-
   /** The first version that plans for a device that is described: 9.11.0. */
   public static final long OLDEST_VERSION = 91100;
+
+  /** The first version of the next major, whose functions are not known. */
+  public static final long NEXT_MAJOR_VERSION = 100_000;
 
   /** The newest version whose device descriptions are known: later ones ask for another key. */
   static final long NEWEST_KNOWN_DESCRIPTION = 92499;
@@ -36,20 +34,12 @@ public final class Cudnn {
   }
 
   /**
-   * Finds and opens cuDNN: {@code -Dshortcut.cudnn.library=FILE}, the environment variable {@code
-   * SHORTCUT_CUDNN_LIBRARY}, the system's loader, toolkit folders, pip packages.
+   * Finds and opens cuDNN; {@link NvidiaLibrary} says where.
    *
    * @throws LibraryException if there is none that can be used; the message lists every place tried
    */
   public static Cudnn open() {
-    return of(
-        NativeLibrary.find("cuDNN", "cudnnGetVersion")
-            .property(PROPERTY)
-            .environment(VARIABLE)
-            .sonames("libcudnn.so.9")
-            .folders("CUDA toolkit", "/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/*/lib")
-            .wheels("nvidia/cudnn/lib")
-            .load());
+    return of(NvidiaLibrary.CUDNN.find(0));
   }
 
   /**
@@ -66,6 +56,16 @@ public final class Cudnn {
               .formatted(library, text(version), text(OLDEST_VERSION)));
     }
     return new Cudnn(library);
+  }
+
+  /** What {@link #version()} returns, of a library whose other functions may not be there. */
+  public static long version(NativeLibrary library) {
+    return CudnnFunctions.getVersion(library);
+  }
+
+  /** What {@link #cudartVersion()} returns, of a library whose other functions may not be there. */
+  public static long cudartVersion(NativeLibrary library) {
+    return CudnnFunctions.getCudartVersion(library);
   }
 
   /** {@code major * 10000 + minor * 100 + patch}, such as 92000. */

@@ -76,6 +76,11 @@ final class CudnnFunctions {
     return number(library.function("cudnnGetVersion", SIZE_T));
   }
 
+  /** The CUDA runtime inside a library whose other functions may not be there. */
+  static long getCudartVersion(NativeLibrary library) {
+    return number(library.function("cudnnGetCudartVersion", SIZE_T));
+  }
+
   long getVersion() {
     return number(getVersion);
   }

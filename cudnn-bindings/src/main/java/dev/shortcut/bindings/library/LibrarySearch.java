@@ -74,6 +74,38 @@ public final class LibrarySearch {
     return this;
   }
 
+  /**
+   * A folder that the user names by a system property or else by an environment variable.
+   *
+   * @param folders paths inside of it, each tried with every soname; may be patterns
+   */
+  public LibrarySearch namedFolder(String property, String variable, List<String> folders) {
+    String how = "system property " + property;
+    String root = System.getProperty(property, "");
+    if (root.isBlank()) {
+      how = "environment variable " + variable;
+      root = Optional.ofNullable(System.getenv(variable)).orElse("");
+    }
+    if (root.isBlank()) {
+      places.add(new Place.Named("system property %s or %s".formatted(property, how), null));
+    } else {
+      Path absolute = Path.of(root).toAbsolutePath();
+      places.add(
+          new Place.Folders(how, folders.stream().map(folder -> absolute + "/" + folder).toList()));
+    }
+    return this;
+  }
+
+  /** The folders of the active conda environment; nothing where there is none. */
+  public LibrarySearch conda() {
+    String root = System.getenv("CONDA_PREFIX");
+    if (root != null && root.startsWith("/")) {
+      places.add(
+          new Place.Folders("conda", List.of(root + "/lib", root + "/targets/x86_64-linux/lib")));
+    }
+    return this;
+  }
+
   /** Libraries that lie in a jar and are unpacked into a cache folder; needs no sonames. */
   public LibrarySearch bundled(LibraryBundle bundle) {
     places.add(new Place.Bundled(bundle));

@@ -4,6 +4,7 @@ import dev.shortcut.bindings.cuda.ComputeCapability;
 import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
+import dev.shortcut.bindings.library.NvidiaLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -18,7 +19,7 @@ public final class Nvrtc {
 
   private Nvrtc(NvrtcFunctions functions) {
     this.functions = functions;
-    this.version = version(functions);
+    this.version = version(functions.library());
     this.architectures = architectures(functions);
   }
 
@@ -30,12 +31,17 @@ public final class Nvrtc {
    * @throws LibraryException if there is none; the message lists every place tried
    */
   public static Nvrtc open(int cudaMajor) {
-    return of(find(cudaMajor));
+    return of(NvidiaLibrary.NVRTC.find(cudaMajor));
   }
 
   /** NVRTC, from a library that is open already. */
   public static Nvrtc of(NativeLibrary library) {
     return new Nvrtc(new NvrtcFunctions(library));
+  }
+
+  /** What {@link #version()} returns, of a library whose other functions may not be there. */
+  public static int version(NativeLibrary library) {
+    return NvrtcFunctions.version(library);
   }
 
   /** The version as the driver counts it: 12090 for 12.9. */
@@ -116,23 +122,6 @@ public final class Nvrtc {
     }
   }
 
-  /**
-   * NVRTC's library, opened.
-   *
-   * @param cudaMajor the CUDA generation, 12 or 13
-   * @throws LibraryException if there is none; the message lists every place tried
-   */
-  public static NativeLibrary find(int cudaMajor) {
-    return NativeLibrary.find("NVRTC", "nvrtcCompileProgram")
-        .property("shortcut.nvrtc.library")
-        .environment("SHORTCUT_NVRTC_LIBRARY")
-        .sonames("libnvrtc.so." + cudaMajor)
-        .folders(
-            "CUDA toolkit", "/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/x86_64-linux/lib")
-        .wheels(cudaMajor == 12 ? "nvidia/cuda_nvrtc/lib" : "nvidia/cu" + cudaMajor + "/lib")
-        .load();
-  }
-
   private byte[] cubin(MemorySegment program, Arena frame) {
     MemorySegment size = frame.allocate(CTypes.SIZE_T);
     functions.getCubinSize(program, size);
@@ -163,15 +152,6 @@ public final class Nvrtc {
       array.setAtIndex(CTypes.POINTER, i, frame.allocateFrom(strings.get(i)));
     }
     return array;
-  }
-
-  private static int version(NvrtcFunctions functions) {
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment major = frame.allocate(CTypes.INT);
-      MemorySegment minor = frame.allocate(CTypes.INT);
-      functions.version(major, minor);
-      return 1000 * major.get(CTypes.INT, 0) + 10 * minor.get(CTypes.INT, 0);
-    }
   }
 
   private static List<Integer> architectures(NvrtcFunctions functions) {

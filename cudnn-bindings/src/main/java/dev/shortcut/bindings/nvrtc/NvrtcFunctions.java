@@ -4,6 +4,7 @@ import static dev.shortcut.bindings.library.CTypes.INT;
 import static dev.shortcut.bindings.library.CTypes.POINTER;
 
 import dev.shortcut.bindings.library.NativeLibrary;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
@@ -15,7 +16,6 @@ import java.lang.invoke.MethodHandle;
 final class NvrtcFunctions {
   private final NativeLibrary library;
   private final MethodHandle getErrorString;
-  private final MethodHandle version;
   private final MethodHandle getNumSupportedArchs;
   private final MethodHandle getSupportedArchs;
   private final MethodHandle createProgram;
@@ -32,7 +32,6 @@ final class NvrtcFunctions {
   NvrtcFunctions(NativeLibrary library) {
     this.library = library;
     getErrorString = library.function("nvrtcGetErrorString", POINTER, INT);
-    version = status("nvrtcVersion", POINTER, POINTER);
     getNumSupportedArchs = status("nvrtcGetNumSupportedArchs", POINTER);
     getSupportedArchs = status("nvrtcGetSupportedArchs", POINTER);
     createProgram = status("nvrtcCreateProgram", POINTER, POINTER, POINTER, INT, POINTER, POINTER);
@@ -50,14 +49,25 @@ final class NvrtcFunctions {
     return library;
   }
 
-  void version(MemorySegment major, MemorySegment minor) {
+  /** {@code major * 1000 + minor * 10}, of a library whose other functions may not be there. */
+  static int version(NativeLibrary library) {
+    MethodHandle version = library.function("nvrtcVersion", INT, POINTER, POINTER);
     int status;
-    try {
-      status = (int) version.invokeExact(major, minor);
-    } catch (Throwable t) {
-      throw NativeLibrary.unreachable(t);
+    int number;
+    try (Arena frame = Arena.ofConfined()) {
+      MemorySegment major = frame.allocate(INT);
+      MemorySegment minor = frame.allocate(INT);
+      try {
+        status = (int) version.invokeExact(major, minor);
+      } catch (Throwable t) {
+        throw NativeLibrary.unreachable(t);
+      }
+      number = 1000 * major.get(INT, 0) + 10 * minor.get(INT, 0);
     }
-    check(status, "nvrtcVersion");
+    if (status != 0) {
+      throw new NvrtcException("nvrtcVersion", status, NvrtcStatus.of(status).toString(), "");
+    }
+    return number;
   }
 
   void getNumSupportedArchs(MemorySegment count) {
