@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.resnet.BundledPictures;
+import dev.shortcut.testing.TestGroup;
 import dev.shortcut.testing.TestSeed;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -15,7 +16,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
@@ -111,7 +111,7 @@ class TornRowTest {
               .redirectOutput(messages().toFile())
               .start();
     } catch (IOException e) {
-      Assumptions.abort("needs a C compiler: " + e.getMessage());
+      TestGroup.NATIVE.missing("needs a C compiler: " + e.getMessage());
       return;
     }
     assertEquals(0, cc.waitFor(), this::said);

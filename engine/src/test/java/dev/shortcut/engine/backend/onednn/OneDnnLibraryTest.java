@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.LibraryReport;
+import dev.shortcut.testing.TestGroup;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -114,7 +115,7 @@ class OneDnnLibraryTest {
               .redirectErrorStream(true)
               .start();
     } catch (IOException e) {
-      return Assumptions.abort("needs a C compiler: " + e.getMessage());
+      return TestGroup.NATIVE.missing("needs a C compiler: " + e.getMessage());
     }
     String output = new String(cc.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(0, cc.waitFor(), output);
