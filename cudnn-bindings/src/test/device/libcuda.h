@@ -292,7 +292,7 @@ std::shared_ptr<T> create(A&&... arguments) {
   auto made = std::make_shared<T>(std::forward<A>(arguments)...);
   made->handle = 0x0dc0000000000000u + 16 * world().nextHandle++;
   world().objects[made->handle] = made;
-  count(made->kind, 1);
+  if (made->counted) count(made->kind, 1);
   return made;
 }
 template <class T>
