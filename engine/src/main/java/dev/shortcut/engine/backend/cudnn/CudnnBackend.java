@@ -3,6 +3,7 @@ package dev.shortcut.engine.backend.cudnn;
 import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.library.LibraryException;
+import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
@@ -23,10 +24,10 @@ import java.util.stream.Collectors;
  * results on every run.
  */
 public final class CudnnBackend implements Backend {
-  private final CudnnLibraries libraries;
+  private final NvidiaLibraries libraries;
   private final List<Target> targets;
 
-  private CudnnBackend(CudnnLibraries libraries, List<Target> targets) {
+  private CudnnBackend(NvidiaLibraries libraries, List<Target> targets) {
     this.libraries = libraries;
     this.targets = targets;
   }
@@ -39,7 +40,7 @@ public final class CudnnBackend implements Backend {
    */
   public static CudnnBackend open(DeviceChoice devices) {
     try {
-      CudnnLibraries libraries = CudnnLibraries.open();
+      NvidiaLibraries libraries = NvidiaLibraries.open();
       return new CudnnBackend(libraries, Target.choose(libraries.cuda(), devices));
     } catch (LibraryException | CudaException e) {
       throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);

@@ -12,6 +12,7 @@ import dev.shortcut.bindings.cudnn.Cudnn;
 import dev.shortcut.bindings.cudnn.CudnnHandle;
 import dev.shortcut.bindings.cudnn.DeviceProperties;
 import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
 import dev.shortcut.engine.graph.Weights;
 import java.lang.foreign.Arena;
@@ -50,7 +51,7 @@ final class CudnnDevice {
   CudnnDevice(
       String name,
       Context context,
-      CudnnLibraries libraries,
+      NvidiaLibraries libraries,
       CompiledProgram kernels,
       Closer owner) {
     this.name = name;

@@ -7,6 +7,7 @@ import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.CudaStatus;
 import dev.shortcut.bindings.cudnn.CudnnException;
 import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
 import dev.shortcut.bindings.nvrtc.NvrtcException;
 import dev.shortcut.engine.KernelReport;
@@ -76,7 +77,7 @@ final class CudnnModel implements CompiledModel {
   }
 
   static CudnnModel compile(
-      CudnnLibraries libraries,
+      NvidiaLibraries libraries,
       List<Target> targets,
       Graph graph,
       Weights weights,
@@ -120,7 +121,7 @@ final class CudnnModel implements CompiledModel {
 
   /** One compilation, and how far it has come. */
   private static final class Compilation {
-    private final CudnnLibraries libraries;
+    private final NvidiaLibraries libraries;
     private final Graph graph;
     private final Weights weights;
     private final List<Integer> batchSizes;
@@ -132,7 +133,7 @@ final class CudnnModel implements CompiledModel {
     private String attempted = "opening the device";
 
     Compilation(
-        CudnnLibraries libraries,
+        NvidiaLibraries libraries,
         List<Target> targets,
         Graph graph,
         Weights weights,
