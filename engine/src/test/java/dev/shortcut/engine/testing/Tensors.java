@@ -3,6 +3,8 @@ package dev.shortcut.engine.testing;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 
 /** Test data and comparisons of results. */
@@ -66,5 +68,14 @@ public final class Tensors {
       square += (double) expected[i] * expected[i];
     }
     return error == 0 ? 0 : error / square;
+  }
+
+  /** The values as objects, for collections. */
+  public static List<Float> boxed(float[] values) {
+    List<Float> boxed = new ArrayList<>(values.length);
+    for (float value : values) {
+      boxed.add(value);
+    }
+    return boxed;
   }
 }

@@ -1,0 +1,67 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.GraphBuilder;
+import dev.shortcut.engine.graph.Layer;
+import dev.shortcut.engine.graph.Node;
+import dev.shortcut.engine.graph.Parameter;
+import dev.shortcut.engine.graph.Shape;
+import dev.shortcut.engine.testing.MapWeights;
+import java.util.Random;
+
+/** A net of eight kernels, one of each kind that there is. */
+final class EightKernels {
+  static final Shape IMAGE = new Shape(3, 8, 8);
+  static final int CLASSES = 5;
+
+  private EightKernels() {}
+
+  /** Up to the linear layer: what is computed exactly from whole numbers. */
+  static Graph logits() {
+    var g = new GraphBuilder("eight", IMAGE);
+    Node x = g.add("conv1", new Layer.Convolution(8, 3, 1, 1), g.input());
+    Node y = g.convBnRelu("conv2", "bn2", "relu2", x, new Layer.Convolution(16, 3, 2, 1));
+    Node shortcut = g.add("skip", new Layer.Subsample(2, 4, 4), x);
+    y = g.addRelu("add", "relu3", g.add("conv3", convolution(16).withBias(), y), shortcut);
+    y = g.add("maxpool", new Layer.MaxPool(3, 2, 1), y);
+    y = g.add("avgpool", new Layer.GlobalAveragePool(), y);
+    return g.build(g.add("fc", new Layer.Linear(CLASSES, true), y));
+  }
+
+  /** All eight. */
+  static Graph probabilities() {
+    return logits().append("softmax", new Layer.Softmax());
+  }
+
+  private static Layer.Convolution convolution(int channels) {
+    return new Layer.Convolution(channels, 3, 1, 1);
+  }
+
+  /**
+   * Filters with two whole numbers each and zeros else, so that everything computed from small
+   * whole numbers has the eight bits that bfloat16 keeps.
+   */
+  static MapWeights sparse(Graph graph, Random random) {
+    var weights = new MapWeights();
+    for (Parameter parameter : graph.parameters()) {
+      float[] values = new float[Math.toIntExact(parameter.elements())];
+      int outputs = parameter.dims().getFirst();
+      int perOutput = values.length / outputs;
+      for (int k = 0; k < outputs; k++) {
+        switch (parameter.role()) {
+          case WEIGHT -> {
+            for (int i = 0; i < 2; i++) {
+              values[k * perOutput + random.nextInt(perOutput)] = random.nextBoolean() ? 1 : -1;
+            }
+          }
+          case BIAS, SHIFT, RUNNING_MEAN -> values[k] = random.nextInt(-1, 2);
+          case SCALE -> values[k] = random.nextBoolean() ? 1 : -1;
+          // What PyTorch's epsilon adds is lost in rounding the folded scale to a float or less.
+          case RUNNING_VARIANCE -> values[k] = 1 - 1e-5f;
+        }
+      }
+      weights.put(parameter.name(), parameter.dims(), values);
+    }
+    return weights;
+  }
+}
