@@ -23,12 +23,12 @@ struct swd_kernel {
   const unsigned* offsets;  // of each in a buffer that holds all
   void (*invoke)(void* const* arguments);
   unsigned threads;  // __launch_bounds__, or 0
+  int barriers;      // whether it reaches any: then its threads need stacks of their own
 };
 
 struct swd_module {
   const struct swd_kernel* kernels;
   unsigned count;
-  int barriers;  // whether the text has any: then threads need stacks of their own
   struct swd_index *thread, *block, *threads, *blocks;
   char *shared, *shared_end;  // all __shared__ variables
   char *image, *image_end;    // the library's own memory

@@ -29,20 +29,31 @@ static swd_index threadIdx, blockIdx, blockDim, gridDim;
 static const int warpSize = 32;
 static swd_runtime swd_now;
 
+extern "C" {
+extern char __start_swd_shared __attribute__((visibility("hidden")));
+extern char __stop_swd_shared __attribute__((visibility("hidden")));
+extern char __ehdr_start __attribute__((visibility("hidden")));
+extern char _end __attribute__((visibility("hidden")));
+}
+
+// Ranges that were asked about already, more than a kernel has pointers.
+enum { SWD_RANGES = 16 };
 static struct swd_range {
   unsigned long from, to;
-} swd_known[4];
+} swd_known[SWD_RANGES];
 static unsigned swd_next;
 
 SWD_UNCHECKED static void swd_forget() {
-  for (int i = 0; i < 4; i++) swd_known[i].from = swd_known[i].to = 0;
+  for (int i = 0; i < SWD_RANGES; i++) swd_known[i].from = swd_known[i].to = 0;
+  swd_next = 0;
 }
 
 SWD_UNCHECKED static inline void swd_reach(unsigned long address, unsigned long bytes, int write) {
-  for (int i = 0; i < 4; i++)
+  if (address >= (unsigned long)&__ehdr_start && address + bytes <= (unsigned long)&_end) return;
+  for (int i = 0; i < SWD_RANGES; i++)
     if (address >= swd_known[i].from && address + bytes <= swd_known[i].to) return;
-  swd_range& range = swd_known[swd_next++ & 3];
-  swd_now.reach((const void*)address == nullptr ? 0 : address, bytes, write, &range.from, &range.to);
+  swd_range& range = swd_known[swd_next++ % SWD_RANGES];
+  swd_now.reach(address, bytes, write, &range.from, &range.to);
 }
 
 #define SWD_ACCESS(kind, bytes, write)                                                              \
@@ -299,23 +310,17 @@ struct swd_entry<void (*)(A...), f> {
 template <class... A, void (*f)(A...)>
 constexpr swd_signature<A...> swd_entry<void (*)(A...), f>::signature;
 
-#define SWD_KERNEL(name, threads)                                                                     \
+#define SWD_KERNEL(name, threads, barriers)                                                                     \
   {#name, swd_entry<decltype(&name), &name>::signature.count, swd_entry<decltype(&name), &name>::signature.sizes, \
-   swd_entry<decltype(&name), &name>::signature.offsets, swd_entry<decltype(&name), &name>::invoke, threads},
+   swd_entry<decltype(&name), &name>::signature.offsets, swd_entry<decltype(&name), &name>::invoke, threads, barriers},
 
 // One byte, so that the section is there.
 static char swd_shared_first __attribute__((section("swd_shared"), used));
-extern "C" {
-extern char __start_swd_shared __attribute__((visibility("hidden")));
-extern char __stop_swd_shared __attribute__((visibility("hidden")));
-extern char __ehdr_start __attribute__((visibility("hidden")));
-extern char _end __attribute__((visibility("hidden")));
-}
 
-#define SWD_TABLE(barriers, ...)                                                                      \
-  static const swd_kernel swd_kernels[] = {__VA_ARGS__ {nullptr, 0, nullptr, nullptr, nullptr, 0}};   \
+#define SWD_TABLE(...)                                                                      \
+  static const swd_kernel swd_kernels[] = {__VA_ARGS__ {nullptr, 0, nullptr, nullptr, nullptr, 0, 0}};   \
   extern "C" __attribute__((visibility("default"))) SWD_UNCHECKED const swd_module* swd_module_table() { \
-    static const swd_module table = {swd_kernels, sizeof swd_kernels / sizeof *swd_kernels - 1, barriers, &threadIdx, \
+    static const swd_module table = {swd_kernels, sizeof swd_kernels / sizeof *swd_kernels - 1, &threadIdx, \
                                      &blockIdx, &blockDim, &gridDim, &__start_swd_shared, &__stop_swd_shared,         \
                                      &__ehdr_start, &_end, &swd_now, swd_forget};                     \
     return &table;                                                                                    \

@@ -141,6 +141,7 @@ static void reach(unsigned long address, unsigned long bytes, int write, unsigne
 
 static void barrier(int warp) {
   Running& r = running();
+  if (!r.function->kernel->barriers) abortKernel("a barrier that the stand-in of NVRTC did not find in its text");
   Fiber& self = r.fibers[r.fiber];
   self.state = warp ? Fiber::AT_WARP_BARRIER : Fiber::AT_BLOCK_BARRIER;
   if (!_setjmp(self.place)) _longjmp(r.scheduler, 1);
@@ -152,17 +153,22 @@ static void fail(const char* reason) { abortKernel(reason); }
 
 static const swd_runtime RUNTIME = {reach, barrier, exchange, dynamicShared, fail};
 
+// A fiber runs one thread after the other: making a new one costs two system calls.
 static void fiberMain() {
-  Running& r = running();
-  r.function->kernel->invoke(r.arguments);
-  r.fibers[r.fiber].state = Fiber::OVER;
-  _longjmp(r.scheduler, 1);
+  for (;;) {
+    Running& r = running();
+    r.function->kernel->invoke(r.arguments);
+    Fiber& self = r.fibers[r.fiber];
+    self.state = Fiber::OVER;
+    if (!_setjmp(self.place)) _longjmp(r.scheduler, 1);
+  }
 }
 
 static void setThread(const swd_module* table, unsigned number) {
-  table->thread->x = number % table->threads->x;
-  table->thread->y = number / table->threads->x % table->threads->y;
-  table->thread->z = number / table->threads->x / table->threads->y;
+  const swd_index& size = *table->threads;
+  *table->thread = size.y == 1 && size.z == 1
+                       ? swd_index{number, 0, 0}  // by far the most frequent, without the divisions
+                       : swd_index{number % size.x, number / size.x % size.y, number / size.x / size.y};
 }
 
 static void resume(Running& r, size_t number) {
@@ -191,10 +197,7 @@ static void runBlockWithBarriers(Running& r, unsigned threads) {
   }
   r.fibers.resize(1024);
   r.exchange.resize(1024);
-  for (unsigned i = 0; i < threads; i++) {
-    r.fibers[i].state = Fiber::READY;
-    r.fibers[i].begun = false;
-  }
+  for (unsigned i = 0; i < threads; i++) r.fibers[i].state = Fiber::READY;
   const bool backwards = random() & 1;
   for (;;) {
     for (unsigned i = 0; i < threads; i++) {
@@ -281,7 +284,10 @@ struct Launch final : Task {
     *table->threads = block;
     *table->blocks = grid;
     table->forget();
-    if (_setjmp(r.aborted)) return;
+    if (_setjmp(r.aborted)) {
+      for (Fiber& fiber : r.fibers) fiber.begun = false;  // some are in the middle of a thread
+      return;
+    }
     const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
     const unsigned threads = block.x * block.y * block.z;
     const uint64_t first = random() % blocks;  // no block may count on being after another
@@ -293,7 +299,7 @@ struct Launch final : Task {
       table->block->z = static_cast<unsigned>(number / grid.x / grid.y);
       memset(table->shared, 0xff, static_cast<size_t>(table->shared_end - table->shared));
       if (!r.dynamic.empty()) memset(r.dynamic.data(), 0xff, r.dynamic.size());
-      if (table->barriers) {
+      if (function->kernel->barriers) {
         runBlockWithBarriers(r, threads);
       } else {
         for (unsigned t = 0; t < threads; t++) {

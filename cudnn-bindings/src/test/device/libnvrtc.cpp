@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -169,6 +170,63 @@ std::string rewriteDynamicShared(const std::string& text) {
   return std::regex_replace(text, declaration, "$2* const $3 = ($2*)swd_now.dynamic_shared();");
 }
 
+std::set<std::string> words(const std::string& text) {
+  static const std::regex word("[A-Za-z_][A-Za-z0-9_]*");
+  std::set<std::string> found;
+  for (std::sregex_iterator i(text.begin(), text.end(), word), none; i != none; ++i) found.insert(i->str());
+  return found;
+}
+
+// The functions and macros that reach a barrier or a shuffle, directly or through others, by their names.
+std::set<std::string> waitingFunctions(const std::string& plain) {
+  std::map<std::string, std::set<std::string>> bodies;
+  for (size_t i = 0; i < plain.size(); i++) {
+    if (plain[i] == '#') {
+      size_t end = i;
+      do {
+        end = std::min(plain.find('\n', end + 1), plain.size());
+      } while (end < plain.size() && plain[end - 1] == '\\');
+      static const std::regex definition(R"(^#\s*define\s+([A-Za-z_][A-Za-z0-9_]*))");
+      std::string line = plain.substr(i, end - i);
+      std::smatch match;
+      if (std::regex_search(line, match, definition)) bodies[match[1].str()] = words(line.substr(match[0].str().size()));
+      i = end;
+      continue;
+    }
+    if (plain[i] != '{') continue;
+    size_t before = plain.find_last_not_of(" \t\n", i - 1);
+    if (!i || before == std::string::npos || plain[before] != ')') continue;  // no function: look inside
+    size_t open = before;
+    for (int depth = 0; open > 0; open--) {
+      if (plain[open] == ')') depth++;
+      if (plain[open] == '(' && --depth == 0) break;
+    }
+    size_t last = open ? plain.find_last_not_of(" \t\n", open - 1) : std::string::npos;
+    size_t close = i;
+    for (int depth = 0; close < plain.size(); close++) {
+      if (plain[close] == '{') depth++;
+      if (plain[close] == '}' && --depth == 0) break;
+    }
+    if (last != std::string::npos) {
+      size_t first = plain.find_last_not_of(
+          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_", last);
+      std::string name = plain.substr(first + 1, last - first);
+      auto used = words(plain.substr(i, close - i));
+      bodies[name].insert(used.begin(), used.end());
+    }
+    i = close;
+  }
+  std::set<std::string> waiting = {"__syncthreads", "__syncwarp",      "__shfl_sync",
+                                   "__shfl_xor_sync", "__shfl_up_sync", "__shfl_down_sync"};
+  for (bool more = true; more;) {
+    more = false;
+    for (auto& [name, used] : bodies)
+      for (const std::string& word : used)
+        if (waiting.count(word)) more |= waiting.insert(name).second;
+  }
+  return waiting;
+}
+
 // The table behind the text: each __global__ function and its launch bounds.
 std::string table(const std::string& text) {
   std::string plain = blanked(text);
@@ -179,10 +237,11 @@ std::string table(const std::string& text) {
     std::string bounds = (*i)[1].matched ? (*i)[1].str() : (*i)[2].str();
     found[(*i)[3].str()] = bounds.empty() ? "0" : "(" + bounds.substr(0, bounds.find(',')) + ")";
   }
-  static const std::regex barrier(R"(__syncthreads|__syncwarp|__shfl|bar\.sync)");
+  std::set<std::string> waiting = waitingFunctions(plain);
   std::string entries;
-  for (auto& [name, threads] : found) entries += " SWD_KERNEL(" + name + ", " + threads + ")";
-  return "\nSWD_TABLE(" + std::string(std::regex_search(plain, barrier) ? "1" : "0") + "," + entries + ")\n";
+  for (auto& [name, threads] : found)
+    entries += " SWD_KERNEL(" + name + ", " + threads + ", " + (waiting.count(name) ? "1" : "0") + ")";
+  return "\nSWD_TABLE(" + entries + ")\n";
 }
 
 // --- Compiling ---

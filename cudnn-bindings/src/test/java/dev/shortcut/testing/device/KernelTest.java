@@ -84,6 +84,82 @@ class KernelTest {
   }
 
   @Test
+  void barriersAreFoundInWhatAKernelCalls() {
+    long function =
+        kernel(
+            """
+            #define WAIT() \\
+              __syncthreads()
+            struct Block {
+              __device__ static void wait() { WAIT(); }
+            };
+            __device__ void reverse(float* all) {
+              float mine = all[63 - threadIdx.x];
+              Block::wait();
+              all[threadIdx.x] = mine;
+            }
+            extern "C" __global__ void plain(float* y) { y[threadIdx.x] = threadIdx.x; }
+            extern "C" {
+            __global__ void __launch_bounds__(64) reversed(float* y) { reverse(y); }
+            }
+            """,
+            "reversed");
+    float[] values = new float[64];
+    float[] expected = new float[64];
+    for (int i = 0; i < 64; i++) {
+      values[i] = i;
+      expected[63 - i] = i;
+    }
+    long y = upload(values);
+    for (int round = 0; round < 3; round++) {
+      launch(function, 1, 64, y);
+    }
+    assertArrayEquals(expected, download(y, 64));
+    assertEquals(List.of(), SoftwareDevice.complaints());
+  }
+
+  @Test
+  void moreThreadsThanTheLaunchBoundsAreRefused() {
+    long function =
+        kernel(
+            "extern \"C\" __global__ void __launch_bounds__(64) set(float* y) { y[0] = 1; }",
+            "set");
+    assertThrows(AssertionError.class, () -> launch(function, 1, 65, upload(1)));
+    assertComplaint("65 threads, and __launch_bounds__ allows 64");
+  }
+
+  @Test
+  void theFirstLaunchOfAKernelIsNotInACapture() {
+    long function = kernel("extern \"C\" __global__ void set(float* y) { *y = 1; }", "set");
+    long y = upload(0);
+    driver.check("cuStreamBeginCapture_v2", stream, 1);
+    assertThrows(AssertionError.class, () -> launch(function, 1, 1, y));
+    assertComplaint("its first launch is inside a capture");
+    assertEquals(901, driver.status("cuStreamEndCapture", stream, driver.room(8)));
+    launch(function, 1, 1, y);
+    driver.check("cuStreamBeginCapture_v2", stream, 1);
+    launch(function, 1, 1, y);
+    driver.check("cuStreamEndCapture", stream, driver.room(8));
+  }
+
+  @Test
+  void aGraphKeepsTheArgumentsOfTheCapture() {
+    long function =
+        kernel("extern \"C\" __global__ void set(float* y, int n) { y[0] = n; }", "set");
+    long y = upload(0);
+    launch(function, 1, 1, y, 1);
+    driver.check("cuStreamBeginCapture_v2", stream, 1);
+    launch(function, 1, 1, y, 2);
+    MemorySegment graph = driver.room(8);
+    driver.check("cuStreamEndCapture", stream, graph);
+    long exec = driver.made("cuGraphInstantiateWithFlags", graph.get(ValueLayout.JAVA_LONG, 0), 0L);
+    launch(function, 1, 1, y, 3);
+    assertArrayEquals(new float[] {3}, download(y, 1));
+    driver.check("cuGraphLaunch", exec, stream);
+    assertArrayEquals(new float[] {2}, download(y, 1));
+  }
+
+  @Test
   void aForgottenBarrierShows() {
     long function =
         kernel(
