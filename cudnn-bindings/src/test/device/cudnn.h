@@ -322,6 +322,7 @@ struct Plan {
   std::vector<int> numerical_notes;
   int64_t workspace = 0;
   bool has_handle = false;  // finalized with a handle: may be executed
+  std::string vendor_json;  // the vendor's plan, where that made it
   std::atomic<bool> destroyed{false};
   std::vector<void*> loaded;  // contexts in which it ran once
 };
@@ -335,6 +336,26 @@ struct Candidate {
 std::vector<Candidate> candidates(const Program&, const DeviceProperties&, int mode);
 // An engine by its global index; false where the program has no such engine.
 bool find_engine(const Program&, const DeviceProperties&, int64_t index, Engine* out);
+// NVIDIA's own cuDNN in a process of its own (its sonames are ours), which plans for described devices. Chosen by the
+// setting cudnn.vendor: a folder that holds nvidia/*/lib and driver/. Statuses are the vendor's; texts go where ours go.
+class Vendor {
+ public:
+  static Vendor* chosen();  // null: the table decides
+  int candidates(const Program&, const DeviceProperties&, int mode, std::vector<Candidate>* out);
+  int engine(const Program&, const DeviceProperties&, int64_t index, Engine* out);
+  int plan(Plan* plan);
+  int restore(Plan* plan);
+
+ private:
+  std::string folder_;
+  int socket_ = -1;
+  std::map<std::string, std::string> answered_;  // equal questions get equal answers
+  bool ask(const std::string& question, std::string* answer);
+};
+
+// Whether execution can interpret the program.
+bool can_execute(const Program&);
+
 // Completes the plan, whose program, device, engine and knobs are set.
 int build(Plan* plan);
 std::string to_json(const Plan&);

@@ -332,6 +332,10 @@ int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor&
     return fail(NOT_SUPPORTED_ARCH_MISMATCH, "the plan was made for another device than device %d", ordinal);
 
   auto& program = plan->program;
+  if (!can_execute(program)) {
+    swd_complain("cuDNN: the software device cannot execute this graph, which the vendor can plan");
+    return fail(NOT_SUPPORTED, "the software device cannot execute this graph");
+  }
   auto uids = pack.longs(VARIANT_PACK_UNIQUE_IDS), pointers = pack.longs(VARIANT_PACK_DATA_POINTERS);
   for (size_t i = 0; i < uids.size(); i++) {
     if (std::count(uids.begin(), uids.end(), uids[i]) > 1)

@@ -211,8 +211,18 @@ int64_t knob_value(const std::vector<KnobChoice>& choices, int type) {
 
 }  // namespace
 
+bool can_execute(const Program& p) {
+  DeviceProperties any;
+  any.device_version = 10000;
+  return pattern_of(p, any) != Pattern::NONE;
+}
+
 std::vector<Candidate> candidates(const Program& p, const DeviceProperties& device, int mode) {
   std::vector<Candidate> list;
+  if (Vendor* vendor = Vendor::chosen()) {
+    vendor->candidates(p, device, mode, &list);
+    return list;
+  }
   Pattern pattern = pattern_of(p, device);
   if (pattern == Pattern::NONE) return list;
   uint64_t number = shape_number(p);
@@ -266,6 +276,7 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
 }
 
 bool find_engine(const Program& p, const DeviceProperties& device, int64_t index, Engine* out) {
+  if (Vendor* vendor = Vendor::chosen()) return vendor->engine(p, device, index, out) == SUCCESS;
   auto* found = offer(index, pattern_of(p, device));
   if (found) *out = {found->index, found->numerical_notes, found->behavior_notes, found->knobs};
   return found != nullptr;
@@ -273,6 +284,7 @@ bool find_engine(const Program& p, const DeviceProperties& device, int64_t index
 
 int build(Plan* plan) {
   auto& p = plan->program;
+  if (Vendor* vendor = Vendor::chosen()) return vendor->plan(plan);
   Pattern pattern = pattern_of(p, plan->device);
   auto* engine = offer(plan->engine, pattern);
   if (!engine) return fail(NOT_SUPPORTED, "no engine %" PRId64 " for this graph on this device", plan->engine);
@@ -300,99 +312,7 @@ int build(Plan* plan) {
   return SUCCESS;
 }
 
-// --- Plans as numbers ---
-
-namespace {
-
-struct Writer {
-  std::vector<int64_t> out;
-  void add(int64_t v) { out.push_back(v); }
-  void add(const std::vector<int64_t>& all) {
-    add(static_cast<int64_t>(all.size()));
-    out.insert(out.end(), all.begin(), all.end());
-  }
-  void real(float v) { add(static_cast<int64_t>(bits_of(v))); }
-};
-
-struct Reader {
-  const std::vector<int64_t>& in;
-  size_t next = 0;
-  bool good = true;
-  int64_t take() {
-    if (next >= in.size()) {
-      good = false;
-      return 0;
-    }
-    return in[next++];
-  }
-  int number() { return static_cast<int>(take()); }
-  std::vector<int64_t> list(int64_t most) {
-    int64_t count = take();
-    if (count < 0 || count > most) good = false;
-    std::vector<int64_t> all;
-    for (int64_t i = 0; good && i < count; i++) all.push_back(take());
-    return all;
-  }
-  float real() { return float_of(static_cast<uint32_t>(take())); }
-};
-
-}  // namespace
-
-std::vector<int64_t> Program::numbers() const {
-  Writer w;
-  w.add(static_cast<int64_t>(tensors.size()));
-  for (auto& t : tensors) {
-    w.add(t.uid);
-    w.add(t.data_type);
-    w.add(t.dims);
-    w.add(t.strides);
-    w.add(t.alignment);
-    w.add(t.is_virtual);
-  }
-  w.add(static_cast<int64_t>(operations.size()));
-  for (auto& o : operations) {
-    for (int v : {static_cast<int>(o.kind), o.mode, o.compute_type, o.x, o.w, o.y, o.padding_mode}) w.add(v);
-    for (float v : {o.alpha1, o.alpha2, o.lower, o.upper, o.slope, o.beta}) w.real(v);
-    for (auto* pair : {o.window.size, o.window.stride, o.window.dilation, o.window.before, o.window.after}) {
-      w.add(pair[0]);
-      w.add(pair[1]);
-    }
-  }
-  return w.out;
-}
-
-bool Program::from(const std::vector<int64_t>& numbers, Program* out) {
-  Reader r{numbers};
-  int64_t count = r.take();
-  for (int64_t i = 0; r.good && i < count; i++) {
-    Tensor t;
-    t.uid = r.take();
-    t.data_type = r.number();
-    t.dims = r.list(8);
-    t.strides = r.list(8);
-    t.alignment = r.take();
-    t.is_virtual = r.take() != 0;
-    if (t.dims.size() != t.strides.size() || t.dims.empty()) return false;
-    out->tensors.push_back(t);
-  }
-  count = r.take();
-  auto tensor_count = static_cast<int>(out->tensors.size());
-  for (int64_t i = 0; r.good && i < count; i++) {
-    Operation o;
-    int kind = r.number();
-    if (kind < 0 || kind > 2) return false;
-    o.kind = static_cast<decltype(o.kind)>(kind);
-    for (int* v : {&o.mode, &o.compute_type, &o.x, &o.w, &o.y, &o.padding_mode}) *v = r.number();
-    for (float* v : {&o.alpha1, &o.alpha2, &o.lower, &o.upper, &o.slope, &o.beta}) *v = r.real();
-    for (auto* pair : {o.window.size, o.window.stride, o.window.dilation, o.window.before, o.window.after}) {
-      pair[0] = r.take();
-      pair[1] = r.take();
-    }
-    if (o.x < 0 || o.x >= tensor_count || o.w >= tensor_count || o.y < 0 || o.y >= tensor_count) return false;
-    out->operations.push_back(o);
-  }
-  return r.good && r.next == numbers.size() && !out->operations.empty();
-}
+// --- Plans as text ---
 
 std::string to_json(const Plan& plan) {
   std::string text = "{\"version\":" + std::to_string(version()) + ",\"engine\":" + std::to_string(plan.engine);
@@ -410,6 +330,7 @@ std::string to_json(const Plan& plan) {
   list("knobs", knobs);
   list("device", compared);
   list("program", plan.program.numbers());
+  if (!plan.vendor_json.empty()) text += ",\"vendor\":" + json::quoted(plan.vendor_json);
   return text + "}";
 }
 
@@ -421,20 +342,25 @@ int from_json(const std::string& text, const DeviceProperties& device, Plan* out
   auto *engine = value.find("engine"), *knobs = value.find("knobs"), *compared = value.find("device"),
        *program = value.find("program");
   if (!written_by || !engine || !knobs || !compared || !program) return fail(BAD_PARAM, "the plan's text lacks a key");
-  if (static_cast<int64_t>(written_by->number) != version())
+  if (written_by->integer != version())
     return fail(SUBLIBRARY_VERSION_MISMATCH, "the plan was made by version %" PRId64 ", this is %" PRId64,
-                static_cast<int64_t>(written_by->number), version());
+                written_by->integer, version());
+  if (!Program::from(program->longs(), &out->program)) return fail(BAD_PARAM, "the plan's operations cannot be read");
+  auto choices = knobs->longs();
+  for (size_t i = 0; i + 1 < choices.size(); i += 2) out->knobs.push_back({static_cast<int>(choices[i]), choices[i + 1]});
+  out->engine = engine->integer;
+  out->device = device;
+  auto* vendor_json = value.find("vendor");
+  if (Vendor* vendor = Vendor::chosen(); vendor && vendor_json) {
+    out->vendor_json = vendor_json->text;
+    return vendor->restore(out);
+  }
   auto made_for = compared->longs();
   if (made_for.size() != device.compared.size()) return fail(BAD_PARAM, "the plan's device is not described");
   for (size_t i = 0; i < made_for.size(); i++)
     if (made_for[i] != device.compared[i].second)
       return fail(NOT_SUPPORTED_ARCH_MISMATCH, "the plan was made for a device with %s %" PRId64 ", here it is %" PRId64,
                   device.compared[i].first.c_str(), made_for[i], device.compared[i].second);
-  if (!Program::from(program->longs(), &out->program)) return fail(BAD_PARAM, "the plan's operations cannot be read");
-  auto choices = knobs->longs();
-  for (size_t i = 0; i + 1 < choices.size(); i += 2) out->knobs.push_back({static_cast<int>(choices[i]), choices[i + 1]});
-  out->engine = static_cast<int64_t>(engine->number);
-  out->device = device;
   return build(out);
 }
 
@@ -483,9 +409,9 @@ int DeviceProperties::parse(const std::string& json, DeviceProperties* out) {
       return fail(BAD_PARAM, "!json_object.Is<T>(): %s", key);
   }
   out->json = json;
-  out->device_version = static_cast<int64_t>(value.find("deviceVer")->number);
+  out->device_version = value.find("deviceVer")->integer;
   out->compared.clear();
-  for (auto* key : kCompared) out->compared.emplace_back(key, static_cast<int64_t>(value.find(key)->number));
+  for (auto* key : kCompared) out->compared.emplace_back(key, value.find(key)->integer);
   return SUCCESS;
 }
 
@@ -506,6 +432,7 @@ DeviceProperties DeviceProperties::of_device(int ordinal) {
   add("reservedSharedMemoryPerBlock", ask(111, 1024));
   add("maxRegistersPerSM", ask(82, 65536));
   add("maxCtasPerSM", ask(106, 32));
+  add("maxThreadsPerBlock", ask(1, 1024));
   add("maxThreadsPerSM", ask(39, 2048));
   add("regsPerBlock", ask(12, 65536));
   add("totalGlobalMem", static_cast<int64_t>(swd_total_memory(ordinal)));
@@ -519,6 +446,7 @@ DeviceProperties DeviceProperties::of_device(int ordinal) {
   add("supportCoopLaunch", ask(95, 1));
   add("pciDeviceId", ask(34, 0));
   add("isTccDriver", 0);
+  text += ",\"deviceName\":" + json::quoted(swd_device_name(ordinal));
   add("driverVer", std::strtoll(swd_setting("driver.version", "12090"), nullptr, 10));
   DeviceProperties properties;
   parse(text + "}", &properties);

@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -24,8 +25,18 @@ struct Parser {
     while (*at && *at != '"') {
       if (*at == '\\') {
         at++;
-        if (!*at || *at == 'u') return false;
-        *out += *at == 'n' ? '\n' : *at == 't' ? '\t' : *at;
+        if (!*at) return false;
+        if (*at == 'u') {
+          char digits[5] = {};
+          std::strncpy(digits, at + 1, 4);
+          char* end;
+          long code = std::strtol(digits, &end, 16);
+          if (end != digits + 4 || code > 0x7F) return false;
+          *out += static_cast<char>(code);
+          at += 5;
+          continue;
+        }
+        *out += *at == 'n' ? '\n' : *at == 't' ? '\t' : *at == 'r' ? '\r' : *at;
         at++;
       } else {
         *out += *at++;
@@ -91,6 +102,23 @@ bool parse(const std::string& text, Value* out) {
   if (!parser.value(out)) return false;
   parser.space();
   return parser.at == text.c_str() + text.size();
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned char>(c));
+      out += escape;
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
 }
 
 }  // namespace swd::json

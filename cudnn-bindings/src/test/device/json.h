@@ -31,4 +31,7 @@ struct Value {
 // False where the text is not one JSON value.
 bool parse(const std::string& text, Value* out);
 
+// The text as a JSON string, quotes included.
+std::string quoted(const std::string& text);
+
 }  // namespace swd::json
