@@ -358,6 +358,8 @@ int read(const Descriptor& d, int attribute, int tag, int64_t requested, int64_t
     auto made = made_for(d, attribute);
     auto available = static_cast<int64_t>(made.size());
     int64_t given = elements ? std::min(requested, available) : available;
+    // As cuDNN 9.20 does: how many knob choices there are is told only with room for them.
+    if (!elements && attribute == ENGINECFG_KNOB_CHOICES) given = 0;
     for (int64_t i = 0; elements && i < given; i++)
       if (int failed = hand_out(made[static_cast<size_t>(i)], made[static_cast<size_t>(i)].kind, static_cast<void**>(elements)[i]))
         return failed;

@@ -135,6 +135,7 @@ Raw device_of(Owner& owner, const std::string& json) {
 std::vector<Raw> children(Owner& owner, Raw d, int attribute, int kind) {
   int64_t count = 0;
   check(get_attribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr));
+  if (attribute == ENGINECFG_KNOB_CHOICES) count = 64;  // 9.20 tells how many there are only with room for them
   std::vector<Raw> all;
   for (int64_t i = 0; i < count; i++) all.push_back(owner.make(kind));
   if (count) check(get_attribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, count, &count, all.data()));

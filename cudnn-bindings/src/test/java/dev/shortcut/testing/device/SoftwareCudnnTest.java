@@ -32,6 +32,7 @@ import dev.shortcut.bindings.cudnn.Tensor;
 import dev.shortcut.bindings.cudnn.VariantPack;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.testing.TestSeed;
+import dev.shortcut.testing.VendorLibraries;
 import dev.shortcut.testing.device.DeviceScene.Element;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -65,7 +66,11 @@ class SoftwareCudnnTest {
   @BeforeEach
   void freshDevice() {
     SoftwareDevice.install();
-    SoftwareDevice.reset();
+    open(SoftwareDevice.settings());
+  }
+
+  private void open(SoftwareDevice.Settings settings) {
+    SoftwareDevice.reset(settings);
     scene = new DeviceScene();
     cudnn = Cudnn.open();
     handle = scene.owner.own(cudnn.newHandle());
@@ -696,6 +701,62 @@ class SoftwareCudnnTest {
         assertArrayEquals(eager, scene.download(b.addresses[4], c.outputs(), Element.HALF));
       }
     }
+  }
+
+  @Test
+  @Tag("vendor")
+  @Tag("device")
+  void whatNvidiasCudnnPlansIsExecuted() {
+    VendorLibraries.library("libcudnn.so.9");
+    scene.close();
+    open(SoftwareDevice.settings().with("cudnn.vendor", VendorLibraries.folder()));
+    for (Element element : List.of(Element.FLOAT, Element.HALF, Element.BFLOAT16)) {
+      for (Case c : List.of(CASES.get(0), CASES.get(1))) {
+        OperationGraph graph = graph(c, element, false);
+        List<EngineConfig> candidates =
+            Heuristics.candidates(cudnn, scene.owner, graph, HeuristicMode.A, properties);
+        assertTrue(candidates.size() > 2, () -> c + ": " + candidates);
+        assertTrue(candidates.stream().anyMatch(config -> !config.knobs().isEmpty()));
+        Buffers buffers = buffers(c, element, true);
+        double[] exact = expected(c, buffers);
+        var expected = new float[exact.length];
+        for (int i = 0; i < expected.length; i++) {
+          expected[i] = element.rounded((float) exact[i]);
+        }
+        int executed = 0;
+        for (EngineConfig config : candidates) {
+          if (executed == 3 || !honest(config)) {
+            continue;
+          }
+          ExecutionPlan plan;
+          try {
+            String json = ExecutionPlan.of(cudnn, scene.owner, config, null).json();
+            plan = ExecutionPlan.fromJson(cudnn, scene.owner, json, handle);
+          } catch (CudnnException e) {
+            assertTrue(e.notSupported(), e::toString);
+            continue;
+          }
+          assertArrayEquals(expected, run(c, element, plan, buffers), config::toString);
+          executed++;
+        }
+        assertTrue(executed > 1, () -> c + ": " + candidates);
+      }
+    }
+    Case two = CASES.getFirst();
+    String json = anyPlan(graph(two, Element.HALF, false)).json();
+    String other = properties.json().replaceAll("\"driverVer\":\\d+", "\"driverVer\":12010");
+    assertEquals(
+        CudnnStatus.NOT_SUPPORTED_ARCH_MISMATCH,
+        assertThrows(
+                CudnnException.class,
+                () ->
+                    ExecutionPlan.fromJson(
+                        cudnn,
+                        scene.owner,
+                        json,
+                        DeviceProperties.fromJson(cudnn, scene.owner, other)))
+            .status());
+    assertEquals(List.of(), SoftwareDevice.complaints());
   }
 
   @Test
