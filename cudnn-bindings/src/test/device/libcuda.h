@@ -136,8 +136,25 @@ struct Event : Object {
   Event(Context* owner, bool times) : Object(KIND), context(owner), timed(times) {}
 };
 
+// What a user object holds; nobody refers to it any more when it is destroyed.
+struct Hold {
+  void* pointer;
+  void (*release)(void*);
+  Hold(void* of, void (*with)(void*)) : pointer(of), release(with) {}
+  ~Hold() { release(pointer); }
+  Hold(const Hold&) = delete;
+};
+
+struct UserObject : Object {
+  static constexpr const char* KIND = "user object";
+  std::shared_ptr<Hold> hold;
+  unsigned references;
+  UserObject(std::shared_ptr<Hold> held, unsigned number) : Object(KIND), hold(std::move(held)), references(number) {}
+};
+
 struct Capture {
   uint64_t id = 0;
+  uint64_t graph = 0;  // handle of the graph under construction, where it was asked for
   int mode = 0;
   std::thread::id thread;
   Stream* origin = nullptr;
@@ -151,6 +168,7 @@ struct Graph : Object {
   static constexpr const char* KIND = "graph";
   std::shared_ptr<Nodes> nodes = std::make_shared<Nodes>();
   std::vector<uint64_t> handles;  // of the nodes, given out on demand
+  std::vector<std::shared_ptr<Hold>> holds;
   Graph() : Object(KIND) {}
 };
 
@@ -158,6 +176,7 @@ struct GraphExec : Object {
   static constexpr const char* KIND = "executable graph";
   Context* context;
   std::shared_ptr<const Nodes> nodes;
+  std::vector<std::shared_ptr<Hold>> holds;
   Done last;
   explicit GraphExec(Context* owner) : Object(KIND), context(owner) {}
 };

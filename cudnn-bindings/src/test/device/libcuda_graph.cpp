@@ -39,6 +39,13 @@ static void end(Capture& capture) {
   all.erase(std::remove_if(all.begin(), all.end(), [&](auto& c) { return c.get() == &capture; }), all.end());
 }
 
+// A capture that failed takes the graph along that was under construction.
+static void discard(Capture& capture) {
+  end(capture);
+  auto graph = world().objects.find(capture.graph);
+  if (capture.graph && graph != world().objects.end()) destroy(*graph->second);
+}
+
 static uint64_t nodeHandle(Graph& graph, size_t index) {
   if (graph.handles.size() < graph.nodes->size()) graph.handles.resize(graph.nodes->size());
   if (!graph.handles[index]) graph.handles[index] = create<GraphNode>(graph.handle, index)->handle;
@@ -94,6 +101,15 @@ SWD_API CUresult cuStreamBeginCapture_v2(CUstream stream, int mode) {
   return beginCapture("cuStreamBeginCapture_v2", stream, mode);
 }
 
+static CUgraph underConstruction(Capture& capture) {
+  if (!capture.graph) {
+    auto graph = create<Graph>();
+    graph->nodes = capture.nodes;
+    capture.graph = graph->handle;
+  }
+  return reinterpret_cast<CUgraph>(capture.graph);
+}
+
 SWD_API CUresult cuStreamEndCapture(CUstream handle, CUgraph* result) {
   ENTER("cuStreamEndCapture", WORK);
   *result = nullptr;
@@ -110,20 +126,18 @@ SWD_API CUresult cuStreamEndCapture(CUstream handle, CUgraph* result) {
     return refuse(CAPTURE_UNMATCHED, "cuStreamEndCapture: the capture began in another stream");
   }
   if (!capture->invalid.empty()) {
-    end(*capture);
+    discard(*capture);
     return CAPTURE_INVALIDATED;
   }
   auto joined = before(*capture->nodes, stream->frontier);
   for (Stream* member : capture->members)
     for (size_t node : member->frontier)
       if (!joined[node]) {
-        end(*capture);
+        discard(*capture);
         return refuse(CAPTURE_UNJOINED, "cuStreamEndCapture: work of a forked stream was not joined back");
       }
-  auto graph = create<Graph>();
-  graph->nodes = capture->nodes;
+  *result = underConstruction(*capture);
   end(*capture);
-  *result = software::handle<CUgraph>(*graph);
   return SUCCESS;
 }
 
@@ -157,13 +171,50 @@ SWD_API CUresult cuStreamGetCaptureInfo(CUstream stream, int* answer, uint64_t* 
   return captureStatus("cuStreamGetCaptureInfo", stream, answer, id);
 }
 
-// The graph under construction is not given out.
-SWD_API CUresult cuStreamGetCaptureInfo_v2(CUstream stream, int* answer, uint64_t* id, CUgraph* graph,
+SWD_API CUresult cuStreamGetCaptureInfo_v2(CUstream handle, int* answer, uint64_t* id, CUgraph* graph,
                                            const CUgraphNode** nodes, size_t* number) {
   ENTER("cuStreamGetCaptureInfo_v2", WORK);
-  if (graph || nodes || number)
-    return refuse(NOT_SUPPORTED, "cuStreamGetCaptureInfo_v2: the graph of a capture is not given out here");
-  return captureStatus("cuStreamGetCaptureInfo_v2", stream, answer, id);
+  if (nodes || number)
+    return refuse(NOT_SUPPORTED, "cuStreamGetCaptureInfo_v2: the nodes to follow are not given out here");
+  int status = captureStatus("cuStreamGetCaptureInfo_v2", handle, answer, id);
+  if (graph) *graph = nullptr;
+  if (!status && graph && *answer == 1) *graph = underConstruction(*find<Stream>(handle)->capture);
+  return status;
+}
+
+SWD_API CUresult cuUserObjectCreate(CUuserObject* object, void* pointer, void (*release)(void*), unsigned references,
+                                    unsigned flags) {
+  ENTER("cuUserObjectCreate", QUERY);
+  if (!release || !references || flags != 1)
+    return refuse(INVALID_VALUE, "cuUserObjectCreate: needs a destructor, references and CU_USER_OBJECT_NO_DESTRUCTOR_SYNC");
+  auto made = create<UserObject>(std::make_shared<Hold>(pointer, release), references);
+  *object = software::handle<CUuserObject>(*made);
+  return SUCCESS;
+}
+
+SWD_API CUresult cuUserObjectRelease(CUuserObject handle, unsigned number) {
+  ENTER("cuUserObjectRelease", QUERY);
+  auto* object = find<UserObject>(handle);
+  if (!object) return noSuch(UserObject::KIND, handle, "cuUserObjectRelease");
+  if (number > object->references) return refuse(INVALID_VALUE, "cuUserObjectRelease of more references than there are");
+  object->references -= number;
+  if (!object->references) destroy(*object);
+  return SUCCESS;
+}
+
+SWD_API CUresult cuGraphRetainUserObject(CUgraph graphHandle, CUuserObject handle, unsigned number, unsigned flags) {
+  ENTER("cuGraphRetainUserObject", QUERY);
+  auto* graph = find<Graph>(graphHandle);
+  if (!graph) return noSuch(Graph::KIND, graphHandle, "cuGraphRetainUserObject");
+  auto* object = find<UserObject>(handle);
+  if (!object) return noSuch(UserObject::KIND, handle, "cuGraphRetainUserObject");
+  const bool move = flags == 1;  // CU_GRAPH_USER_OBJECT_MOVE
+  if (!number || flags > 1 || (move && number > object->references))
+    return refuse(INVALID_VALUE, "cuGraphRetainUserObject: %u references, flags %u", number, flags);
+  graph->holds.push_back(object->hold);
+  if (move) object->references -= number;
+  if (!object->references) destroy(*object);
+  return SUCCESS;
 }
 
 SWD_API CUresult cuThreadExchangeStreamCaptureMode(int* mode) {
@@ -188,6 +239,7 @@ SWD_API CUresult cuGraphClone(CUgraph* copy, CUgraph original) {
   if (!from) return noSuch(Graph::KIND, original, "cuGraphClone");
   auto made = create<Graph>();
   *made->nodes = *from->nodes;
+  made->holds = from->holds;
   *copy = handle<CUgraph>(*made);
   return SUCCESS;
 }
@@ -245,6 +297,7 @@ SWD_API CUresult cuGraphAddChildGraphNode(CUgraphNode* node, CUgraph handle, con
     last.after.push_back(nodes.size());
     nodes.push_back(copy);
   }
+  graph->holds.insert(graph->holds.end(), child->holds.begin(), child->holds.end());
   nodes.push_back(last);
   *node = reinterpret_cast<CUgraphNode>(nodeHandle(*graph, nodes.size() - 1));
   return SUCCESS;
@@ -258,6 +311,7 @@ static int instantiate(const char* function, CUgraphExec* exec, CUgraph handle) 
   if (!graph) return noSuch(Graph::KIND, handle, function);
   auto made = create<GraphExec>(context);
   made->nodes = std::make_shared<Nodes>(*graph->nodes);
+  made->holds = graph->holds;
   *exec = software::handle<CUgraphExec>(*made);
   return SUCCESS;
 }

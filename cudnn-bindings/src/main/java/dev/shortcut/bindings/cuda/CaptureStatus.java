@@ -11,7 +11,10 @@ public enum CaptureStatus {
   /** A number that CUDA 12.9 does not have. */
   UNKNOWN;
 
+  /** In the order of C's numbers; asked for on paths that must not allocate. */
+  private static final CaptureStatus[] BY_CODE = values();
+
   static CaptureStatus of(int code) {
-    return code >= 0 && code < UNKNOWN.ordinal() ? values()[code] : UNKNOWN;
+    return code >= 0 && code < UNKNOWN.ordinal() ? BY_CODE[code] : UNKNOWN;
   }
 }

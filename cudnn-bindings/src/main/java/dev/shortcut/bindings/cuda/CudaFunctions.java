@@ -43,6 +43,12 @@ final class CudaFunctions {
   /** {@code CU_STREAM_CAPTURE_MODE_THREAD_LOCAL}. */
   static final int CAPTURE_MODE_THREAD_LOCAL = 1;
 
+  /** A user object's destructor runs at some time after the last reference is gone. */
+  static final int USER_OBJECT_NO_DESTRUCTOR_SYNC = 1;
+
+  /** A graph takes references over instead of adding some. */
+  static final int GRAPH_USER_OBJECT_MOVE = 1;
+
   /** {@code CU_JIT_ERROR_LOG_BUFFER}. */
   static final int JIT_ERROR_LOG_BUFFER = 5;
 
@@ -103,6 +109,10 @@ final class CudaFunctions {
   private final MethodHandle graphExecUpdate;
   private final MethodHandle graphDestroy;
   private final MethodHandle graphExecDestroy;
+  private final MethodHandle streamGetCaptureInfo;
+  private final MethodHandle userObjectCreate;
+  private final MethodHandle userObjectRelease;
+  private final MethodHandle graphRetainUserObject;
   private final MethodHandle getErrorName;
   private final MethodHandle getErrorString;
 
@@ -170,6 +180,11 @@ final class CudaFunctions {
     graphExecUpdate = status("cuGraphExecUpdate_v2", POINTER, POINTER, POINTER);
     graphDestroy = status("cuGraphDestroy", POINTER);
     graphExecDestroy = status("cuGraphExecDestroy", POINTER);
+    streamGetCaptureInfo =
+        status("cuStreamGetCaptureInfo_v2", POINTER, POINTER, POINTER, POINTER, POINTER, POINTER);
+    userObjectCreate = status("cuUserObjectCreate", POINTER, POINTER, POINTER, INT, INT);
+    userObjectRelease = status("cuUserObjectRelease", POINTER, INT);
+    graphRetainUserObject = status("cuGraphRetainUserObject", POINTER, POINTER, INT, INT);
     getErrorName = status("cuGetErrorName", INT, POINTER);
     getErrorString = status("cuGetErrorString", INT, POINTER);
   }
@@ -512,6 +527,59 @@ final class CudaFunctions {
       throw NativeLibrary.unreachable(t);
     }
     check(status, "cuStreamIsCapturing");
+  }
+
+  void streamGetCaptureInfo(MemorySegment stream, MemorySegment capture, MemorySegment graph) {
+    int status;
+    try {
+      status =
+          (int)
+              streamGetCaptureInfo.invokeExact(
+                  stream,
+                  capture,
+                  MemorySegment.NULL,
+                  graph,
+                  MemorySegment.NULL,
+                  MemorySegment.NULL);
+    } catch (Throwable t) {
+      throw NativeLibrary.unreachable(t);
+    }
+    check(status, "cuStreamGetCaptureInfo_v2");
+  }
+
+  void userObjectCreate(
+      MemorySegment object,
+      MemorySegment pointer,
+      MemorySegment destroy,
+      int references,
+      int flags) {
+    int status;
+    try {
+      status = (int) userObjectCreate.invokeExact(object, pointer, destroy, references, flags);
+    } catch (Throwable t) {
+      throw NativeLibrary.unreachable(t);
+    }
+    check(status, "cuUserObjectCreate");
+  }
+
+  void userObjectRelease(MemorySegment object, int references) {
+    int status;
+    try {
+      status = (int) userObjectRelease.invokeExact(object, references);
+    } catch (Throwable t) {
+      throw NativeLibrary.unreachable(t);
+    }
+    check(status, "cuUserObjectRelease");
+  }
+
+  void graphRetainUserObject(MemorySegment graph, MemorySegment object, int references, int flags) {
+    int status;
+    try {
+      status = (int) graphRetainUserObject.invokeExact(graph, object, references, flags);
+    } catch (Throwable t) {
+      throw NativeLibrary.unreachable(t);
+    }
+    check(status, "cuGraphRetainUserObject");
   }
 
   void eventCreate(MemorySegment event, int flags) {

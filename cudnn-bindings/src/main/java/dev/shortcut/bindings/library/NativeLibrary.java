@@ -149,7 +149,12 @@ public final class NativeLibrary {
     return handle;
   }
 
-  private MemorySegment address(String function) {
+  /**
+   * Where a C function is, to be handed to a library that calls it.
+   *
+   * @throws LibraryException if there is no such function, naming the file
+   */
+  public MemorySegment address(String function) {
     return symbols
         .find(function)
         .orElseThrow(() ->

@@ -50,6 +50,9 @@ class HeaderTest {
     ours.put("CU_EVENT_DISABLE_TIMING", (long) CudaFunctions.EVENT_DISABLE_TIMING);
     ours.put("CU_MEMHOSTALLOC_PORTABLE", (long) CudaFunctions.MEMHOSTALLOC_PORTABLE);
     ours.put("CU_STREAM_CAPTURE_MODE_THREAD_LOCAL", (long) CudaFunctions.CAPTURE_MODE_THREAD_LOCAL);
+    ours.put(
+        "CU_USER_OBJECT_NO_DESTRUCTOR_SYNC", (long) CudaFunctions.USER_OBJECT_NO_DESTRUCTOR_SYNC);
+    ours.put("CU_GRAPH_USER_OBJECT_MOVE", (long) CudaFunctions.GRAPH_USER_OBJECT_MOVE);
     ours.put("CU_JIT_ERROR_LOG_BUFFER", (long) CudaFunctions.JIT_ERROR_LOG_BUFFER);
     ours.put(
         "CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES", (long) CudaFunctions.JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
