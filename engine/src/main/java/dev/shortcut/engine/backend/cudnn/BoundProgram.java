@@ -62,6 +62,7 @@ final class BoundProgram {
    * @param plans which the programs of a slot share
    * @param arena address of the slot's arena
    * @param input what converts the images, which need not be the program's own
+   * @param output what converts the results, likewise
    */
   BoundProgram(
       Program program,
@@ -69,13 +70,14 @@ final class BoundProgram {
       SlotPlans plans,
       long arena,
       Launch input,
+      Launch output,
       Arena memory,
       Closer owner) {
     this.program = program;
     this.arena = arena;
     this.handle = plans.handle();
     this.input = bind(input, device, memory);
-    this.output = bind(program.output(), device, memory);
+    this.output = bind(output, device, memory);
     List<Bound> bound = new ArrayList<>();
     for (Step step : program.steps()) {
       bound.add(
@@ -133,6 +135,7 @@ final class BoundProgram {
     return switch (operand) {
       case Operand.Activation a -> arena + program.plan().offset(a.buffer());
       case Operand.Constant c -> device.constantsAddress() + c.offset();
+      case Operand.Elsewhere(long address) -> address;
       case Operand.None _ -> 0;
     };
   }

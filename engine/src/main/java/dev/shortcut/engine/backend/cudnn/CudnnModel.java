@@ -3,6 +3,7 @@ package dev.shortcut.engine.backend.cudnn;
 import dev.shortcut.bindings.cublas.CublasException;
 import dev.shortcut.bindings.cuda.ComputeCapability;
 import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.CudaStatus;
 import dev.shortcut.bindings.cudnn.CudnnException;
@@ -10,10 +11,14 @@ import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
 import dev.shortcut.bindings.nvrtc.NvrtcException;
+import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.MemoryLimitException;
 import dev.shortcut.engine.MemoryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.ExecutionSlot;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.backend.Slot;
 import dev.shortcut.engine.graph.Graph;
@@ -37,10 +42,22 @@ final class CudnnModel implements CompiledModel {
   private final List<KernelReport> kernels;
   private final List<Slot> slots;
   private final List<Part> parts;
+  private final Cuda cuda;
+  private final Graph graph;
+  private final Options options;
 
   private CudnnModel(
-      MemoryReport memory, List<KernelReport> kernels, List<Slot> slots, List<Part> parts) {
+      MemoryReport memory,
+      List<KernelReport> kernels,
+      List<Slot> slots,
+      List<Part> parts,
+      Cuda cuda,
+      Graph graph,
+      Options options) {
     this.memory = memory;
+    this.cuda = cuda;
+    this.graph = graph;
+    this.options = options;
     this.kernels = List.copyOf(kernels);
     this.slots = List.copyOf(slots);
     this.parts = List.copyOf(parts);
@@ -101,6 +118,51 @@ final class CudnnModel implements CompiledModel {
   @Override
   public List<Slot> slots() {
     return slots;
+  }
+
+  @Override
+  public ExecutionSlot execution(int images, InputFormat input) {
+    if (parts.size() != 1) {
+      throw new DeviceUnavailableException(
+          "an execution belongs to one device, but this engine runs on %d; open one on the device that the caller's memory is on"
+              .formatted(parts.size()));
+    }
+    return PlatformThread.call(
+        "shortcut-cuda-execution", () -> execution(parts.getFirst(), images, input));
+  }
+
+  private CudnnExecution execution(Part part, int images, InputFormat input) {
+    Program program =
+        part.programs.stream().filter(p -> p.batch() >= images).findFirst().orElseThrow();
+    long bytes = CudnnExecution.bytes(program);
+    String attempted = "an execution of %s with batches of %d".formatted(graph.name(), images);
+    if (bytes > options.memoryLimit() - memory.total()) {
+      throw new MemoryLimitException(
+          "%s needs %,d bytes beside the model's %,d, but %,d are allowed in all"
+              .formatted(attempted, bytes, memory.total(), options.memoryLimit()));
+    }
+    CudnnDevice device = part.device();
+    var request =
+        new CudnnExecution.Request(images, graph.input().shape(), graph.output().shape(), input);
+    device.health().check();
+    try {
+      device.context().push();
+      try {
+        return CudnnExecution.prepare(device, cuda, options.launch(), program, request);
+      } finally {
+        device.context().pop();
+      }
+    } catch (CudaException e) {
+      if (e.status() == CudaStatus.OUT_OF_MEMORY) {
+        throw new MemoryLimitException(
+            "%s needs %,d bytes, which %s has not free; close another one, or take smaller batches"
+                .formatted(attempted, bytes, device.name()),
+            e);
+      }
+      throw device.health().failed(attempted, e);
+    } catch (CudnnException | CublasException e) {
+      throw device.health().failed(attempted, e);
+    }
   }
 
   @Override
@@ -168,7 +230,8 @@ final class CudnnModel implements CompiledModel {
             parts.getFirst().programs.stream()
                 .flatMap(program -> program.kernels().stream())
                 .toList();
-        return new CudnnModel(memory, kernels, interleaved(slots), parts);
+        return new CudnnModel(
+            memory, kernels, interleaved(slots), parts, libraries.cuda(), graph, options);
       } catch (Throwable t) {
         try {
           close(parts);

@@ -90,7 +90,14 @@ final class CudnnSlot implements Slot {
     for (Program program : programs) {
       bound.add(
           new BoundProgram(
-              program, device, plans, arena.address(), program.input(), memory, owner));
+              program,
+              device,
+              plans,
+              arena.address(),
+              program.input(),
+              program.output(),
+              memory,
+              owner));
     }
     // Libraries load their kernels at the first use, which a capture does not allow.
     for (BoundProgram program : bound) {

@@ -100,7 +100,17 @@ final class Lowering {
             batch * graph.output().shape().elements() * Float.BYTES,
             graph.nodes().size() - 1);
     MemoryPlan plan = MemoryPlanner.plan(buffers(), Constants.ALIGNMENT);
-    return new Program(batch, input, steps, output, plan, handedOver, handedBack, reports(plan));
+    return new Program(
+        batch,
+        value(graph.input()),
+        value(graph.output()),
+        input,
+        steps,
+        output,
+        plan,
+        handedOver,
+        handedBack,
+        reports(plan));
   }
 
   private void lower(Node node) {

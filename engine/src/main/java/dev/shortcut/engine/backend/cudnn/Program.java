@@ -10,6 +10,8 @@ import java.util.Map;
  * without addresses, so that all slots of a device share it.
  *
  * @param batch images
+ * @param first where the images lie as the network's input
+ * @param last where the network's output lies
  * @param input turns the images as they are handed over into the first activation
  * @param steps what runs between the two edges, on fixed places
  * @param output turns the last activation into floats
@@ -21,6 +23,8 @@ import java.util.Map;
  */
 record Program(
     int batch,
+    Operand first,
+    Operand last,
     Launch input,
     List<Step> steps,
     Launch output,
@@ -132,6 +136,13 @@ record Program(
      * @param offset in bytes
      */
     record Constant(long offset) implements Operand {}
+
+    /**
+     * Elsewhere on the device.
+     *
+     * @param address its address
+     */
+    record Elsewhere(long address) implements Operand {}
 
     /** Nowhere: a null pointer. */
     record None() implements Operand {}

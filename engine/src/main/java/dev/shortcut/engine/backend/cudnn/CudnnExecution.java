@@ -1,0 +1,271 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import dev.shortcut.bindings.cublas.CublasException;
+import dev.shortcut.bindings.cuda.CaptureCount;
+import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.Cuda;
+import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.cuda.DeviceMemory;
+import dev.shortcut.bindings.cuda.Event;
+import dev.shortcut.bindings.cuda.GraphExec;
+import dev.shortcut.bindings.cuda.Stream;
+import dev.shortcut.bindings.cudnn.CudnnException;
+import dev.shortcut.bindings.cudnn.CudnnHandle;
+import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.engine.InputFormat;
+import dev.shortcut.engine.Options;
+import dev.shortcut.engine.backend.ExecutionSlot;
+import dev.shortcut.engine.backend.PlatformThread;
+import dev.shortcut.engine.graph.Shape;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * An embedder's slot: an arena and a cuDNN handle, and the CUDA graph of the steps between the two
+ * edges, which alone touch the caller's memory. Runs on whatever streams of its context it is
+ * given.
+ */
+final class CudnnExecution implements ExecutionSlot {
+  private final CudnnDevice device;
+  private final Cuda cuda;
+  private final Options.Launch launch;
+  private final Closer owner;
+  private final long bytes;
+  private final long pixels;
+  private final BoundProgram program;
+  private final CudnnHandle handle;
+  private final GraphExec graph;
+  private final Event done;
+  private final CaptureCount captures;
+
+  // The stream of the last call: most callers have one only.
+  private Stream stream;
+  private boolean ran;
+  private boolean closed;
+
+  private CudnnExecution(
+      CudnnDevice device,
+      Cuda cuda,
+      Options.Launch launch,
+      Program program,
+      Request request,
+      Closer owner) {
+    this.device = device;
+    this.cuda = cuda;
+    this.launch = launch;
+    this.owner = owner;
+    this.bytes = bytes(program);
+    Shape image = request.image();
+    this.pixels = (long) request.images() * image.height() * image.width();
+    Context context = device.context();
+    Stream own = owner.own(context.newStream());
+    stream = own;
+    done = owner.own(context.newEvent());
+    captures = owner.own(new CaptureCount(context));
+    DeviceMemory arena = owner.own(context.allocate(program.plan().bytes()));
+    handle = owner.own(device.cudnn().newHandle());
+    handle.setStream(own);
+    Arena memory = arena(owner);
+    this.program =
+        new BoundProgram(
+            program,
+            device,
+            new SlotPlans(device, handle, owner),
+            arena.address(),
+            input(program, request, own),
+            Edges.output(request.result(), request.images(), program.last()),
+            memory,
+            owner);
+    warmUp(own);
+    graph = owner.own(device.capture(own, this.program::enqueueSteps));
+  }
+
+  /**
+   * What an execution is for.
+   *
+   * @param images of each batch
+   * @param image the shape of one in the graph
+   * @param result the shape of one image's results
+   * @param input what images are handed over as
+   */
+  record Request(int images, Shape image, Shape result, InputFormat input) {}
+
+  /**
+   * Makes one, on a platform thread with the device's context current; everything has run once
+   * then, and is captured.
+   *
+   * @param program has room for the images
+   */
+  static CudnnExecution prepare(
+      CudnnDevice device, Cuda cuda, Options.Launch launch, Program program, Request request) {
+    var owner = new Closer();
+    try {
+      return new CudnnExecution(device, cuda, launch, program, request, owner);
+    } catch (Throwable t) {
+      owner.closeAfter(t);
+      throw t;
+    }
+  }
+
+  /** Device memory that an execution of a program takes, in bytes. */
+  static long bytes(Program program) {
+    return program.plan().bytes();
+  }
+
+  private Program.Launch input(Program program, Request request, Stream own) {
+    Program.Operand mean = new Program.Operand.None();
+    Program.Operand std = mean;
+    if (request.input() instanceof InputFormat.Uint8Nhwc format) {
+      // The model's own format may be another one, so that these are not among its constants.
+      int channels = request.image().channels();
+      DeviceMemory block = owner.own(device.context().allocate(2L * channels * Float.BYTES));
+      try (Arena frame = Arena.ofConfined()) {
+        MemorySegment host = frame.allocate(ValueLayout.JAVA_FLOAT, 2L * channels);
+        for (int c = 0; c < channels; c++) {
+          host.setAtIndex(ValueLayout.JAVA_FLOAT, c, format.mean().get(c).floatValue());
+          host.setAtIndex(ValueLayout.JAVA_FLOAT, channels + c, format.std().get(c).floatValue());
+        }
+        own.copyToDevice(block.address(), host, host.byteSize());
+        // The host's copy must stay until the device has it.
+        own.synchronize();
+      }
+      mean = new Program.Operand.Elsewhere(block.address());
+      std = new Program.Operand.Elsewhere(block.address() + (long) channels * Float.BYTES);
+    }
+    return Edges.input(
+        request.image(), program.batch(), request.input(), program.first(), mean, std);
+  }
+
+  /** Libraries load their kernels at the first use, which a capture does not allow. */
+  private void warmUp(Stream own) {
+    enqueueKernels(own, program.handedOver(), program.handedBack());
+    own.synchronize();
+  }
+
+  @Override
+  public long bytes() {
+    return bytes;
+  }
+
+  @Override
+  public void enqueue(long input, long output, long streamHandle) {
+    device.health().check();
+    program.attempt("entering the CUDA context");
+    try {
+      // Nothing up to the pop may park the caller's thread, which may be a virtual one.
+      device.context().push();
+      try {
+        enqueueHere(input, output, streamHandle);
+      } finally {
+        device.context().pop();
+      }
+    } catch (CudaException | CudnnException | CublasException e) {
+      throw device.health().failed(program.attempted() + ", enqueued by the caller,", e);
+    }
+  }
+
+  private void enqueueHere(long input, long output, long streamHandle) {
+    if (stream.handle() != streamHandle) {
+      stream = cuda.borrowStream(device.context(), streamHandle);
+    }
+    program.attempt("asking whether the stream is being captured");
+    switch (stream.captureStatus()) {
+      case NONE -> {
+        if (ran) {
+          program.attempt("waiting for the last batch");
+          // On the same stream too: a stream that is made where one was destroyed has its address.
+          stream.waitFor(done);
+        }
+        run(input, output);
+        program.attempt("marking the end of the batch");
+        stream.record(done);
+        ran = true;
+      }
+      case ACTIVE -> {
+        program.attempt("counting the captured graph");
+        captures.add(stream);
+        handle.setStream(stream);
+        // A graph cannot be launched into a capture.
+        enqueueKernels(stream, input, output);
+      }
+      case INVALIDATED, UNKNOWN ->
+          throw new IllegalStateException(
+              "the stream's capture was spoiled by an earlier call; end it");
+    }
+  }
+
+  private void run(long input, long output) {
+    switch (launch) {
+      case GRAPH -> {
+        program.enqueueInput(stream, input, pixels);
+        program.attempt("the network's CUDA graph");
+        stream.launch(graph);
+        program.enqueueOutput(stream, output);
+      }
+      case EAGER -> {
+        handle.setStream(stream);
+        enqueueKernels(stream, input, output);
+      }
+      case STEPWISE -> {
+        handle.setStream(stream);
+        program.enqueueInput(stream, input, pixels);
+        for (int step = 0; step < program.steps(); step++) {
+          program.enqueue(stream, step);
+          stream.synchronize();
+        }
+        program.enqueueOutput(stream, output);
+      }
+    }
+  }
+
+  private void enqueueKernels(Stream on, long input, long output) {
+    program.enqueueInput(on, input, pixels);
+    program.enqueueSteps(on);
+    program.enqueueOutput(on, output);
+  }
+
+  @Override
+  public int capturedGraphs() {
+    return captures.alive();
+  }
+
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    PlatformThread.call(
+        "shortcut-cuda-close",
+        () -> {
+          closeHere();
+          return null;
+        });
+  }
+
+  /** Of a device that is lost nothing can be freed. */
+  private void closeHere() {
+    if (device.health().isLost()) {
+      return;
+    }
+    device.context().push();
+    try {
+      if (ran) {
+        done.synchronize();
+      }
+    } catch (CudaException e) {
+      throw device.health().failed("the last batch of an execution", e);
+    } finally {
+      if (!device.health().isLost()) {
+        owner.close();
+      }
+      device.context().pop();
+    }
+  }
+
+  @SuppressWarnings("MustBeClosedChecker") // the owner closes it
+  private static Arena arena(Closer owner) {
+    return owner.own(Arena.ofShared());
+  }
+}
