@@ -83,7 +83,7 @@ void destroy(Object& object) {
 int noSuch(const char* kind, const void* handle, const char* what) {
   auto found = world().objects.find(reinterpret_cast<uint64_t>(handle));
   if (found != world().objects.end())
-    return refuse(INVALID_HANDLE, "%s: %p is a %s, not a %s", what, handle, found->second->kind, kind);
+    return refuse(INVALID_HANDLE, "%s: %p is of kind \"%s\", not \"%s\"", what, handle, found->second->kind, kind);
   return refuse(INVALID_HANDLE, "%s: %p is no %s, or one that was destroyed", what, handle, kind);
 }
 

@@ -308,7 +308,10 @@ int compile(Program& program, const std::vector<std::string>& options) {
   }
   // As documented: without the option it is the oldest chip that is not deprecated.
   const bool machineCode = architecture.compare(0, 3, "sm_") == 0;
-  if (architecture.empty()) architecture = version() >= 13000 ? "compute_75" : "compute_52";
+  if (architecture.empty()) {
+    architecture = version() >= 13000 ? "compute_75" : "compute_52";
+    swd_complain("nvrtcCompileProgram without --gpu-architecture compiles for %s", architecture.c_str());
+  }
   size_t underscore = architecture.find('_');
   int number = underscore == std::string::npos ? 0 : atoi(architecture.c_str() + underscore + 1);
   if (std::find(architectures().begin(), architectures().end(), number) == architectures().end()) {

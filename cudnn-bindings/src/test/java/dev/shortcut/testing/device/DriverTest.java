@@ -779,9 +779,32 @@ class DriverTest {
   }
 
   @Test
+  void functionsAreFoundByNameInTheirNewestForm() {
+    MemorySegment function = driver.room(8);
+    MemorySegment answer = driver.room(4);
+    driver.check("cuGetProcAddress_v2", driver.text("cuMemAlloc"), function, 12000, 0L, answer);
+    assertNotEquals(0, function.get(ValueLayout.JAVA_LONG, 0));
+    assertEquals(
+        500,
+        driver.status("cuGetProcAddress_v2", driver.text("cuNoSuch"), function, 12000, 0L, answer));
+    assertEquals(1, answer.get(ValueLayout.JAVA_INT, 0));
+  }
+
+  @Test
+  void workOfADestroyedStreamStillRuns() {
+    long stream = stream();
+    long device = allocate(8);
+    driver.check("cuMemsetD8Async", device, (byte) 1, 8L, stream);
+    driver.check("cuStreamDestroy_v2", stream);
+    driver.check("cuCtxSynchronize");
+    assertEquals(0x0101010101010101L, read(device));
+    assertEquals(INVALID_HANDLE, driver.status("cuStreamSynchronize", stream));
+  }
+
+  @Test
   void handlesAreNotMistakenForOthers() {
     assertEquals(INVALID_HANDLE, driver.status("cuStreamSynchronize", event()));
-    assertComplaint("is a event, not a stream|is an? event");
+    assertComplaint("is of kind \"event\", not \"stream\"");
     assertEquals(INVALID_HANDLE, driver.status("cuEventQuery", 12345L));
   }
 

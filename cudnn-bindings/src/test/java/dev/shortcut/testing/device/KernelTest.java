@@ -334,6 +334,55 @@ class KernelTest {
     assertComplaint("machine code for sm_80 does not run on sm_90");
   }
 
+  @Test
+  void ptxThatIsNewerThanTheDriverIsRefused() {
+    var unknown = new ComputeCapability(12, 2);
+    MemorySegment ptx =
+        nvrtc()
+            .compile("k.cu", "extern \"C\" __global__ void k() {}", unknown, List.of())
+            .image(arena);
+    SoftwareDevice.reset(SoftwareDevice.settings().computeCapability(120).driverVersion(12020));
+    driver.check("cuCtxPushCurrent_v2", driver.made("cuDevicePrimaryCtxRetain", 0));
+    assertEquals(222, driver.status("cuModuleLoadData", driver.room(8), ptx));
+    assertComplaint("PTX of CUDA 12090 is newer than the driver's 12020");
+  }
+
+  @Test
+  void compilingForNoChipInParticularIsFound() {
+    var nvrtc = new RawCalls(SoftwareDevice.library("nvrtc"), "nvrtcVersion");
+    long program =
+        nvrtc.made(
+            "nvrtcCreateProgram", nvrtc.text("__global__ void k() {}"), nvrtc.text("k"), 0, 0L, 0L);
+    nvrtc.check("nvrtcCompileProgram", program, 0, 0L);
+    assertComplaint("nvrtcCompileProgram without --gpu-architecture");
+    MemorySegment size = nvrtc.room(8);
+    nvrtc.check("nvrtcGetCUBINSize", program, size);
+    assertEquals(0, size.get(ValueLayout.JAVA_LONG, 0), "there is PTX only");
+  }
+
+  @Test
+  void whatIsWrittenBehindTheCompilersBackIsSeenInTheRedZones() {
+    long function =
+        kernel(
+            """
+            extern "C" __attribute__((no_sanitize("kernel-address"))) __global__ void set(char* y, int at) {
+              y[at] = 1;
+            }
+            """,
+            "set");
+    long y = driver.made("cuMemAlloc_v2", 20L);
+    launch(function, 1, 1, y, 19);
+    driver.check("cuStreamSynchronize", stream);
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    launch(function, 1, 1, y, 22);
+    driver.check("cuStreamSynchronize", stream);
+    assertComplaint("2 bytes behind the end of device memory .*20 bytes.* somebody wrote");
+    launch(function, 1, 1, y, -1);
+    driver.check("cuStreamSynchronize", stream);
+    driver.check("cuMemFree_v2", y);
+    assertComplaint("1 bytes before device memory .*somebody wrote");
+  }
+
   private static Nvrtc nvrtc() {
     return Nvrtc.open(12);
   }
