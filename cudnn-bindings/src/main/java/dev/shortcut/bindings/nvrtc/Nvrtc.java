@@ -5,6 +5,8 @@ import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.bindings.library.NvidiaLibrary;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -13,6 +15,8 @@ import java.util.List;
 
 /** NVRTC. Immutable and safe for use by any thread; there is nothing to close. */
 public final class Nvrtc {
+  private static final Logger LOG = System.getLogger(Nvrtc.class.getName());
+
   private final NvrtcFunctions functions;
   private final int version;
   private final List<Integer> architectures;
@@ -117,8 +121,16 @@ public final class Nvrtc {
         byte[] image = architecture.startsWith("sm_") ? cubin(program, frame) : ptx(program, frame);
         return new CompiledProgram(architecture, image, log(program, frame).strip());
       } finally {
-        functions.destroyProgram(out);
+        destroy(out, name);
       }
+    }
+  }
+
+  private void destroy(MemorySegment program, String name) {
+    try {
+      functions.destroyProgram(program);
+    } catch (NvrtcException e) {
+      LOG.log(Level.WARNING, "the compiler's copy of " + name + " was not freed", e);
     }
   }
 

@@ -13,7 +13,7 @@ import dev.shortcut.engine.MemoryReport;
 import dev.shortcut.engine.backend.Backend.Tail;
 import dev.shortcut.engine.backend.CompiledModel;
 import dev.shortcut.engine.backend.Slot;
-import dev.shortcut.engine.testing.HeapAllocation;
+import dev.shortcut.testing.HeapAllocation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;

@@ -1,4 +1,4 @@
-package dev.shortcut.engine.testing;
+package dev.shortcut.testing;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
