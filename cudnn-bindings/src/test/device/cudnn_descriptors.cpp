@@ -155,6 +155,22 @@ size_t width(int tag) {
   }
 }
 
+// Whether there is such a member of an enumeration; cuDNN takes any number and finds no engine later.
+bool exists(int tag, int value) {
+  switch (tag) {
+    case TYPE_DATA_TYPE: return value >= 0 && value <= 21;
+    case TYPE_CONVOLUTION_MODE:
+    case TYPE_NAN_PROPOGATION: return value == 0 || value == 1;
+    case TYPE_HEUR_MODE: return value >= INSTANT && value <= MODE_A;
+    case TYPE_POINTWISE_MODE:
+      return (value >= 0 && value <= 23) || (value >= 100 && value <= 107) || (value >= 200 && value <= 207) ||
+             (value >= 300 && value <= 305) || (value >= 400 && value <= 402) || value == 501 || value == 601;
+    case TYPE_RESAMPLE_MODE: return value >= 0 && value <= 4;
+    case TYPE_PADDING_MODE: return value >= 0 && value <= 2;
+    default: return true;
+  }
+}
+
 bool is_operation(int kind) {
   return kind == OPERATION_CONVOLUTION_FORWARD || kind == OPERATION_POINTWISE || kind == OPERATION_RESAMPLE_FWD;
 }
@@ -186,12 +202,13 @@ const Row* find(int kind, int attribute, int tag, Access access, int* status) {
     any = true;
     if (row.tag == tag && (row.access & access)) return &row;
     if (row.tag == tag) {
-      *status = fail(BAD_PARAM, "attribute %d of a descriptor of type %d cannot be %s", attribute, kind,
-                     access == SETTABLE ? "set" : "read");
+      *status = fail(kind == EXECUTION_PLAN ? NOT_SUPPORTED : BAD_PARAM, "attribute %d of a descriptor of type %d cannot be %s",
+                     attribute, kind, access == SETTABLE ? "set" : "read");
       return nullptr;
     }
   }
-  *status = any ? fail(BAD_PARAM_ATTRIBUTE_TYPE, "attribute %d does not have the type %d", attribute, tag)
+  *status = any ? fail(attribute == VARIANT_PACK_DATA_POINTERS ? NOT_SUPPORTED : BAD_PARAM_ATTRIBUTE_TYPE,
+                       "attribute %d does not have the type %d", attribute, tag)
                 : fail(BAD_PARAM, "a descriptor of type %d has no attribute %d", kind, attribute);
   return nullptr;
 }
@@ -319,6 +336,13 @@ int set(Descriptor& d, int attribute, int tag, int64_t count, const void* elemen
   value.count = count;
   auto* from = static_cast<const unsigned char*>(elements);
   if (count) value.bytes.assign(from, from + static_cast<size_t>(count) * width(tag));
+  if (width(tag) == 4 && tag != TYPE_FLOAT) {
+    int member;
+    std::memcpy(&member, value.bytes.data(), 4);
+    if (!exists(tag, member)) swd_complain("cuDNN: attribute %d was set to %d, which there is not", attribute, member);
+  }
+  if ((attribute == TENSOR_DIMENSIONS || attribute == TENSOR_STRIDES) && count > 8)
+    swd_complain("cuDNN: a tensor of %lld dimensions", static_cast<long long>(count));
   if (tag == TYPE_BOOLEAN && value.bytes[0] > 1) swd_complain("cuDNN: a boolean attribute got %d", value.bytes[0]);
   if (tag == TYPE_HANDLE) {
     void* handle;
@@ -338,6 +362,11 @@ int set(Descriptor& d, int attribute, int tag, int64_t count, const void* elemen
       if (row->child >= 0 ? child->kind != row->child : !is_operation(child->kind)) {
         swd_complain("cuDNN: attribute %d was set to a descriptor of type %d", attribute, child->kind);
         return fail(BAD_PARAM, "attribute %d does not take a descriptor of type %d", attribute, child->kind);
+      }
+      if (!child->finalized) {
+        if (attribute == OPERATIONGRAPH_OPS) return fail(BAD_PARAM, "an operation of the graph is not finalized");
+        // cuDNN takes it, and may or may not notice later.
+        swd_complain("cuDNN: attribute %d was set to a descriptor that is not finalized", attribute);
       }
       value.descriptors.push_back(child);
     }

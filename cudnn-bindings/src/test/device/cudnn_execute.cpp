@@ -164,6 +164,11 @@ void convolve(const Program& program, const std::vector<void*>& memory, const Ar
       if (o.alpha1 != 1)
         for (int64_t k = 0; k < y.dims[1]; k++) row[k] = static_cast<Number>(o.alpha1 * static_cast<float>(row[k]));
       Pixel at = pixel(y, first + i);
+      if (o.beta != 0) {
+        for (int64_t k = 0; k < y.dims[1]; k++)
+          row[k] += static_cast<Number>(
+              o.beta * load(y.type(), memory[static_cast<size_t>(o.y)], offset(y, at) + k * y.strides[1]));
+      }
       epilogue.set(o.y, row);
       epilogue.deliver(o.y, at);
       epilogue.run(at);

@@ -30,7 +30,14 @@ bool pair(const Descriptor& d, int attribute, int64_t otherwise, int64_t out[2])
   return true;
 }
 
+// cuDNN has a silent default for each of these; whoever left one out meant to set it.
+void expect(const Descriptor& d, const char* what, std::initializer_list<int> attributes) {
+  for (int attribute : attributes)
+    if (!d.has(attribute)) swd_complain("cuDNN: a %s was finalized without its attribute %d", what, attribute);
+}
+
 int finalize_tensor(Descriptor& d) {
+  expect(d, "tensor", {TENSOR_DATA_TYPE, TENSOR_UNIQUE_ID});
   auto tensor = std::make_shared<Tensor>();
   tensor->data_type = d.get<int>(TENSOR_DATA_TYPE, FLOAT);
   tensor->dims = d.longs(TENSOR_DIMENSIONS);
@@ -56,6 +63,8 @@ int finalize_tensor(Descriptor& d) {
 }
 
 int finalize_convolution(Descriptor& d) {
+  expect(d, "convolution",
+         {CONVOLUTION_COMP_TYPE, CONVOLUTION_CONV_MODE, CONVOLUTION_PRE_PADDINGS, CONVOLUTION_POST_PADDINGS});
   int64_t n = d.get<int64_t>(CONVOLUTION_SPATIAL_DIMS, 0);
   if (n < 1 || n > 6) return fail(BAD_PARAM, "the convolution has %lld spatial dimensions", static_cast<long long>(n));
   auto check = [&](int attribute, bool needed, int64_t least, const char* what) {
@@ -93,6 +102,7 @@ int finalize_operation_convolution(Descriptor& d) {
   auto w = x ? tensor_of(d, OPERATION_CONVOLUTION_FORWARD_W, "w", &status) : nullptr;
   auto y = w ? tensor_of(d, OPERATION_CONVOLUTION_FORWARD_Y, "y", &status) : nullptr;
   if (!y) return status;
+  expect(d, "convolution operation", {OPERATION_CONVOLUTION_FORWARD_ALPHA, OPERATION_CONVOLUTION_FORWARD_BETA});
   auto convolution = d.child(OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
   if (!convolution || !convolution->finalized)
     return fail(BAD_PARAM, "the operation's convolution descriptor is %s", convolution ? "not finalized" : "missing");
@@ -140,11 +150,28 @@ int finalize_operation_pointwise(Descriptor& d) {
     if (!b) return status;
     if (b->dims.size() != x->dims.size())
       return fail(BAD_PARAM, "operands of %zu and %zu dimensions", x->dims.size(), b->dims.size());
+  } else if (d.has(OPERATION_POINTWISE_BDESC)) {
+    swd_complain("cuDNN: a pointwise operation with the mode %d has a second operand, which it does not read", mode);
+  }
+  // cuDNN finds no engine for these later, or a wrong one.
+  for (int operand : {OPERATION_POINTWISE_XDESC, OPERATION_POINTWISE_BDESC}) {
+    auto child = d.child(operand);
+    if (!child || !child->tensor) continue;
+    auto& dims = child->tensor->dims;
+    for (size_t i = 0; i < dims.size() && i < y->dims.size(); i++)
+      if (dims[i] != 1 && dims[i] != y->dims[i]) {
+        swd_complain("cuDNN: dimension %zu of an operand is %lld and that of the result %lld", i,
+                     static_cast<long long>(dims[i]), static_cast<long long>(y->dims[i]));
+        break;
+      }
   }
   return SUCCESS;
 }
 
 int finalize_resample(Descriptor& d) {
+  expect(d, "resampling",
+         {RESAMPLE_COMP_TYPE, RESAMPLE_POST_PADDINGS, RESAMPLE_PRE_PADDINGS, RESAMPLE_STRIDES, RESAMPLE_WINDOW_DIMS,
+          RESAMPLE_NAN_PROPAGATION, RESAMPLE_PADDING_MODE});
   if (!d.has(RESAMPLE_MODE)) return fail(NOT_SUPPORTED, "the resampling has no mode");
   if (d.get<int64_t>(RESAMPLE_SPATIAL_DIMS, 0) < 1) return fail(NOT_SUPPORTED, "the resampling has no spatial dimensions");
   return SUCCESS;
@@ -160,6 +187,18 @@ int finalize_operation_resample(Descriptor& d) {
   if (!y) return status;
   if (x->dims.size() != y->dims.size() || x->dims[0] != y->dims[0] || x->dims[1] != y->dims[1])
     return fail(BAD_PARAM, "input and output of the resampling differ in pictures or channels");
+  int64_t size[2], stride[2], before[2], after[2];
+  if (x->dims.size() != 4 || !pair(*resample, RESAMPLE_WINDOW_DIMS, 1, size) || !pair(*resample, RESAMPLE_STRIDES, 1, stride) ||
+      !pair(*resample, RESAMPLE_PRE_PADDINGS, 0, before) || !pair(*resample, RESAMPLE_POST_PADDINGS, 0, after))
+    return SUCCESS;
+  for (size_t i = 0; i < 2; i++) {
+    int64_t room = x->dims[i + 2] + before[i] + after[i] - size[i];
+    if (stride[i] < 1 || room < 0 || y->dims[i + 2] != room / stride[i] + 1)
+      return fail(BAD_PARAM, "spatial dimension %zu: %lld + padding %lld + %lld under a window of %lld, stride %lld, does not give %lld",
+                  i, static_cast<long long>(x->dims[i + 2]), static_cast<long long>(before[i]),
+                  static_cast<long long>(after[i]), static_cast<long long>(size[i]), static_cast<long long>(stride[i]),
+                  static_cast<long long>(y->dims[i + 2]));
+  }
   return SUCCESS;
 }
 
@@ -257,6 +296,25 @@ int finalize_graph(Descriptor& d) {
     }
     if (placed == before) return fail(BAD_PARAM, "the operations of the graph wait for each other in a circle");
   }
+  // cuDNN plans these, and they are mistakes all the same.
+  auto& ordered = program->operations;
+  for (size_t i = 0; i < ordered.size(); i++) {
+    auto shares = [&](const Operation& other) {
+      for (int t : {ordered[i].x, ordered[i].w, ordered[i].y})
+        if (t >= 0 && (t == other.x || t == other.w || t == other.y)) return true;
+      return false;
+    };
+    bool alone = ordered.size() > 1;
+    for (size_t j = 0; j < ordered.size(); j++) alone = alone && (i == j || !shares(ordered[j]));
+    if (alone) swd_complain("cuDNN: an operation of the graph shares no tensor with the others");
+    auto& y = program->tensors[static_cast<size_t>(ordered[i].y)];
+    bool read = false;
+    for (auto& other : ordered) read = read || other.x == ordered[i].y || other.w == ordered[i].y;
+    if (y.is_virtual && !read)
+      swd_complain("cuDNN: nothing reads the virtual tensor %lld, the result of an operation", static_cast<long long>(y.uid));
+    if (ordered[i].kind == Operation::POINTWISE && program->tensors[static_cast<size_t>(ordered[i].x)].dims != y.dims)
+      swd_complain("cuDNN: the first operand of a pointwise operation is broadcast; only the second may be");
+  }
   d.program = program;
   if (d.has(OPERATIONGRAPH_HANDLE)) {
     Handle* handle = live_handle(d.get<void*>(OPERATIONGRAPH_HANDLE, nullptr));
@@ -278,7 +336,7 @@ int finalize_device(Descriptor& d) {
     *d.device = handle->device;
     return SUCCESS;
   }
-  if (!d.has(DEVICEPROP_DEVICE_ID)) return fail(BAD_PARAM, "device properties need a device, a handle or a JSON text");
+  if (!d.has(DEVICEPROP_DEVICE_ID)) return fail(NOT_INITIALIZED, "device properties need a device, a handle or a JSON text");
   int ordinal = d.get<int>(DEVICEPROP_DEVICE_ID, 0);
   if (swd_attribute(ordinal, 75) < 0) return fail(BAD_PARAM, "there is no device %d", ordinal);
   *d.device = DeviceProperties::of_device(ordinal);
@@ -314,7 +372,7 @@ int finalize_heuristics(Descriptor& d) {
 int finalize_engine(Descriptor& d) {
   auto graph = d.child(ENGINE_OPERATION_GRAPH);
   if (!graph || !graph->finalized) return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
-  if (!d.has(ENGINE_GLOBAL_INDEX)) return fail(BAD_PARAM, "the engine has no global index");
+  if (!d.has(ENGINE_GLOBAL_INDEX)) return fail(NOT_SUPPORTED, "the engine has no global index");
   int status = 0;
   auto device = device_of(d, ENGINE_DEVICEPROP, *graph, &status);
   if (!device) return status;
@@ -395,6 +453,12 @@ int finalize_pack(Descriptor& d) {
   if (named != given)
     return fail(BAD_PARAM, "the variant pack has %lld uids and %lld pointers", static_cast<long long>(named),
                 static_cast<long long>(given));
+  auto all = d.longs(VARIANT_PACK_UNIQUE_IDS);
+  for (int64_t uid : all)
+    if (std::count(all.begin(), all.end(), uid) > 1) {
+      swd_complain("cuDNN: a variant pack names the uid %lld more than once", static_cast<long long>(uid));
+      break;
+    }
   return SUCCESS;
 }
 
@@ -404,7 +468,7 @@ int finalize(Descriptor& d) {
   switch (d.kind) {
     case TENSOR: return finalize_tensor(d);
     case CONVOLUTION: return finalize_convolution(d);
-    case POINTWISE: return SUCCESS;
+    case POINTWISE: expect(d, "pointwise operation", {POINTWISE_MODE, POINTWISE_MATH_PREC}); return SUCCESS;
     case RESAMPLE: return finalize_resample(d);
     case OPERATION_CONVOLUTION_FORWARD: return finalize_operation_convolution(d);
     case OPERATION_POINTWISE: return finalize_operation_pointwise(d);

@@ -26,8 +26,8 @@ enum class Pattern {
 
 const Tensor& at(const Program& p, int index) { return p.tensors[static_cast<size_t>(index)]; }
 
-bool computable(int data_type) {
-  return data_type == FLOAT || data_type == HALF || data_type == BFLOAT16 || data_type == INT8 || data_type == INT32 ||
+bool plannable(int data_type) {
+  return data_type == FLOAT || data_type == DOUBLE || data_type == HALF || data_type == BFLOAT16 || data_type == INT8 || data_type == INT32 ||
          data_type == FP8_E4M3 || data_type == FP8_E5M2;
 }
 
@@ -70,7 +70,7 @@ bool has_type(const DeviceProperties& device, int data_type) {
 
 Pattern pattern_of(const Program& p, const DeviceProperties& device) {
   for (auto& t : p.tensors)
-    if (t.dims.size() != 4 || !computable(t.data_type) || !has_type(device, t.data_type) || t.by_value) return Pattern::NONE;
+    if (t.dims.size() != 4 || !plannable(t.data_type) || !has_type(device, t.data_type) || t.by_value) return Pattern::NONE;
   int convolutions = 0, resamplings = 0;
   for (auto& o : p.operations) {
     convolutions += o.kind == Operation::CONVOLVE;
@@ -93,9 +93,11 @@ Pattern pattern_of(const Program& p, const DeviceProperties& device) {
       if (i != 0) return Pattern::NONE;  // something is computed on the way into the convolution
       auto &x = at(p, o.x), &w = at(p, o.w), &y = at(p, o.y);
       bool integers = x.data_type == INT8;
-      if (x.is_virtual || w.is_virtual || x.data_type != w.data_type || o.beta != 0 || o.mode != 1) return Pattern::NONE;
-      if (integers ? o.compute_type != INT32 || y.data_type == INT8 : o.compute_type != FLOAT) return Pattern::NONE;
-      if (!channels_last(x) || !channels_last(w) || !channels_last(y)) return Pattern::NONE;
+      if (x.is_virtual || w.is_virtual || x.data_type != w.data_type || o.mode != 1) return Pattern::NONE;
+      if (o.beta != 0 && y.is_virtual) return Pattern::NONE;
+      int compute_type = integers ? INT32 : x.data_type == DOUBLE ? DOUBLE : FLOAT;
+      if (o.compute_type != compute_type || (integers && y.data_type == INT8)) return Pattern::NONE;
+      if (integers && (!channels_last(x) || !channels_last(w) || !channels_last(y))) return Pattern::NONE;
       // 8-bit types need whole words of channels for their instructions.
       if ((integers || x.data_type == FP8_E4M3) && w.dims[1] % 4 != 0) return Pattern::NONE;
       continue;
@@ -214,6 +216,8 @@ int64_t knob_value(const std::vector<KnobChoice>& choices, int type) {
 bool can_execute(const Program& p) {
   DeviceProperties any;
   any.device_version = 10000;
+  for (auto& t : p.tensors)
+    if (t.data_type == DOUBLE) return false;  // sums are floats here
   return pattern_of(p, any) != Pattern::NONE;
 }
 
@@ -377,6 +381,7 @@ const char* const kKeys[] = {"deviceVer",
                              "reservedSharedMemoryPerBlock",
                              "maxRegistersPerSM",
                              "maxCtasPerSM",
+                             "maxThreadsPerBlock",
                              "maxThreadsPerSM",
                              "regsPerBlock",
                              "totalGlobalMem",
@@ -389,7 +394,8 @@ const char* const kKeys[] = {"deviceVer",
                              "pciDeviceId",
                              "isTccDriver",
                              "cudaDeviceId",
-                             "driverVer"};
+                             "driverVer",
+                             "deviceName"};
 
 const char* const kCompared[] = {"driverVer",           "multiProcessorCount", "deviceVer",
                                  "maxSharedMemoryPerBlock", "maxSharedMemoryPerBlockOptin", "maxRegistersPerSM",
@@ -404,8 +410,9 @@ int DeviceProperties::parse(const std::string& json, DeviceProperties* out) {
   for (auto* key : kKeys) {
     auto* found = value.find(key);
     if (!found) return fail(BAD_PARAM, "!json_object.HasMember(key): %s", key);
-    bool list = !std::strncmp(key, "maxBlockSize", 12) || !std::strncmp(key, "maxGridSize", 11);
-    if (found->kind != (list ? json::Value::ARRAY : json::Value::NUMBER) || (list && found->items.size() != 3))
+    bool list = !std::strcmp(key, "maxBlockSize") || !std::strcmp(key, "maxGridSize");
+    auto kind = list ? json::Value::ARRAY : std::strcmp(key, "deviceName") ? json::Value::NUMBER : json::Value::STRING;
+    if (found->kind != kind || (list && found->items.size() != 3))
       return fail(BAD_PARAM, "!json_object.Is<T>(): %s", key);
   }
   out->json = json;
