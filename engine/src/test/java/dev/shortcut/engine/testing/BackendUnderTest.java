@@ -7,6 +7,7 @@ import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Weights;
+import dev.shortcut.testing.device.SoftwareDevice;
 import org.junit.jupiter.api.Assumptions;
 
 /**
@@ -16,7 +17,9 @@ public enum BackendUnderTest {
   /** Judged by PyTorch's results; judges the others. */
   REFERENCE(BackendChoice.REFERENCE),
   /** Generated code; the graph's layouts are its own. */
-  ONEDNN(BackendChoice.CPU);
+  ONEDNN(BackendChoice.CPU),
+  /** cuDNN on the software CUDA device. */
+  CUDNN(BackendChoice.CUDA);
 
   private final BackendChoice choice;
 
@@ -33,6 +36,9 @@ public enum BackendUnderTest {
    * An engine on this backend; where the backend cannot run, the test is skipped with its reason.
    */
   public Engine open(Graph graph, Weights weights, Options options) {
+    if (this == CUDNN) {
+      SoftwareDevice.install();
+    }
     try {
       return Engine.open(Model.of(graph, weights), options.withBackend(choice));
     } catch (DeviceUnavailableException e) {
