@@ -339,6 +339,39 @@ class CudaTest {
   }
 
   @Test
+  void graphsAreCountedUntilTheLastCopyIsDestroyed() {
+    CaptureCount count = owner.own(new CaptureCount(context));
+    Stream stream = owner.own(context.newStream());
+    DeviceMemory memory = owner.own(context.allocate(BYTES));
+    stream.beginCapture();
+    stream.fill(memory.address(), (byte) 0, BYTES);
+    count.add(stream);
+    Graph graph = stream.endCapture();
+    assertEquals(1, count.alive());
+    GraphExec exec = graph.instantiate();
+    graph.close();
+    assertEquals(1, count.alive());
+    exec.close();
+    assertEquals(0, count.alive());
+    count.close();
+    count.close();
+    assertEquals(0, count.alive());
+  }
+
+  @Test
+  void aGraphThatCannotBeCountedLeavesNothing() {
+    CaptureCount count = owner.own(new CaptureCount(context));
+    Stream stream = owner.own(context.newStream());
+    DeviceMemory memory = owner.own(context.allocate(BYTES));
+    stream.beginCapture();
+    stream.fill(memory.address(), (byte) 0, BYTES);
+    SoftwareDevice.failFunction("cuGraphRetainUserObject", 1, 1);
+    assertThrows(CudaException.class, () -> count.add(stream));
+    stream.endCapture().close();
+    assertEquals(0, count.alive());
+  }
+
+  @Test
   void aStatusThatNobodyKnowsKeepsItsNumber() {
     SoftwareDevice.failFunction("cuMemAlloc_v2", 1, 12_345);
     var e = assertThrows(CudaException.class, () -> context.allocate(16));
@@ -494,6 +527,7 @@ class CudaTest {
     copiesAndFillsRunInOrder();
     anEventOrdersTwoStreams();
     timedEventsTellTheTimeBetweenThem();
+    aGraphThatCannotBeCountedLeavesNothing();
     context.synchronize();
     context.memory();
     cuda.currentDevice();

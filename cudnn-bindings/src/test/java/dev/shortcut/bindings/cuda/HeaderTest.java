@@ -56,6 +56,9 @@ class HeaderTest {
     ours.put("CU_JIT_ERROR_LOG_BUFFER", (long) CudaFunctions.JIT_ERROR_LOG_BUFFER);
     ours.put(
         "CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES", (long) CudaFunctions.JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+    ours.put(
+        "CU_USER_OBJECT_NO_DESTRUCTOR_SYNC", (long) CudaFunctions.USER_OBJECT_NO_DESTRUCTOR_SYNC);
+    ours.put("CU_GRAPH_USER_OBJECT_MOVE", (long) CudaFunctions.GRAPH_USER_OBJECT_MOVE);
     ours.put("sizeof(CUuuid)", (long) CudaFunctions.UUID_BYTES);
     ours.put("sizeof(CUgraphExecUpdateResultInfo)", CudaFunctions.UPDATE_RESULT_BYTES);
     ours.put("sizeof(CUdeviceptr)", 8L);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.shortcut.testing.TestGroup;
 import java.io.IOException;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
@@ -12,7 +13,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -195,7 +195,7 @@ class LibrarySearchTest {
     try {
       cc = new ProcessBuilder(command).redirectErrorStream(true).start();
     } catch (IOException e) {
-      Assumptions.abort("needs a C compiler called cc: " + e.getMessage());
+      TestGroup.NATIVE.missing("needs a C compiler called cc: " + e.getMessage());
       return;
     }
     String output = new String(cc.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -239,16 +240,17 @@ class NvidiaLibrariesTest {
     void run() throws Exception;
   }
 
+  /** Lets the folder be named, and no file. */
   private static void withFolder(Path folder, Action action) throws Exception {
-    String before = System.setProperty(NvidiaLibrary.FOLDER_PROPERTY, folder.toString());
+    Properties before = (Properties) System.getProperties().clone();
     try {
+      for (NvidiaLibrary library : NvidiaLibrary.values()) {
+        System.clearProperty(library.property());
+      }
+      System.setProperty(NvidiaLibrary.FOLDER_PROPERTY, folder.toString());
       action.run();
     } finally {
-      if (before == null) {
-        System.clearProperty(NvidiaLibrary.FOLDER_PROPERTY);
-      } else {
-        System.setProperty(NvidiaLibrary.FOLDER_PROPERTY, before);
-      }
+      System.setProperties(before);
     }
   }
 
