@@ -85,6 +85,18 @@ class LauncherTest {
   }
 
   @Test
+  void openMpSpinsForAMomentOnlyUnlessTheUserSaysOtherwise() throws Exception {
+    jdk("temurin-25", "25");
+    Path launcher = tree.resolve("shortcut");
+    assertTrue(launch(launcher, Map.of()).out.contains("spins <10000> waits <>"));
+    assertTrue(launch(launcher, Map.of("GOMP_SPINCOUNT", "7")).out.contains("spins <7> waits <>"));
+    assertTrue(
+        launch(launcher, Map.of("OMP_WAIT_POLICY", "active"))
+            .out
+            .contains("spins <> waits <active>"));
+  }
+
+  @Test
   void javaHomeComesFirst() throws Exception {
     jdk("temurin-26", "26");
     Path own = jdk(temp.resolve("my own jdk"), "25.0.2");
@@ -182,7 +194,10 @@ class LauncherTest {
         home.resolve("release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"" + version + "\"\n");
     script(
         home.resolve("bin/java"),
-        "echo java of '" + home.getFileName() + "'; for a in \"$@\"; do echo \"[$a]\"; done");
+        "echo java of '"
+            + home.getFileName()
+            + "'; echo \"spins <$GOMP_SPINCOUNT> waits <$OMP_WAIT_POLICY>\""
+            + "; for a in \"$@\"; do echo \"[$a]\"; done");
     script(home.resolve("bin/javac"), "exit 0");
     return home;
   }
