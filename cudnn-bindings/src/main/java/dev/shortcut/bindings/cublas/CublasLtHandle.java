@@ -49,7 +49,7 @@ public final class CublasLtHandle implements AutoCloseable {
     try {
       functions.destroy(closing);
     } catch (CublasException e) {
-      LOG.log(Level.WARNING, "destroying a cuBLASLt handle failed", e);
+      LOG.log(Level.WARNING, "destroying a cuBLASLt handle failed: {0}", e.getMessage());
     }
   }
 }

@@ -193,7 +193,7 @@ public final class MatmulPlan implements AutoCloseable {
     try {
       destroy.accept(created);
     } catch (CublasException e) {
-      LOG.log(Level.WARNING, "destroying a cuBLASLt descriptor failed", e);
+      LOG.log(Level.WARNING, "destroying a cuBLASLt descriptor failed: {0}", e.getMessage());
     }
   }
 

@@ -66,7 +66,7 @@ public final class CudnnHandle implements AutoCloseable {
     try {
       functions.destroy(closing);
     } catch (CudnnException e) {
-      LOG.log(Level.WARNING, "destroying a cuDNN handle failed", e);
+      LOG.log(Level.WARNING, "destroying a cuDNN handle failed: {0}", e.getMessage());
     }
   }
 }

@@ -229,7 +229,7 @@ final class Descriptor implements AutoCloseable {
     try {
       functions.backendDestroyDescriptor(closing);
     } catch (CudnnException e) {
-      LOG.log(Level.WARNING, "destroying a cuDNN descriptor failed", e);
+      LOG.log(Level.WARNING, "destroying a cuDNN descriptor failed: {0}", e.getMessage());
     }
   }
 
