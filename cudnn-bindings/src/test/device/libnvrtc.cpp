@@ -334,7 +334,7 @@ int compile(Program& program, const std::vector<std::string>& options) {
   std::vector<std::string> command = {
       swd_setting("kernel.compiler", "g++"), "-x", "c++", "-std=c++17", "-O2", "-g0", "-fPIC", "-shared",
       "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-fno-strict-aliasing", "-fwrapv",
-      "-fno-builtin", "-Wno-unused-function", "-fsanitize=kernel-address", "--param=asan-instrumentation-with-call-threshold=0",
+      "-fno-builtin", "-nostdinc", "-nostdinc++", "-Wno-unused-function", "-fsanitize=kernel-address", "--param=asan-instrumentation-with-call-threshold=0",
       "--param=asan-stack=0", "--param=asan-globals=0", "-I", shim, "-D__CUDA_ARCH__=" + std::to_string(number * 10)};
   command.insert(command.end(), definitions.begin(), definitions.end());
   std::string whole = "#include \"kernel_shim.h\"\n#line 1 \"" + program.name + "\"\n" + text + table(program.source);

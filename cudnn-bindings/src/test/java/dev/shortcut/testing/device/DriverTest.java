@@ -46,7 +46,7 @@ class DriverTest {
   @BeforeEach
   void freshDevice() {
     SoftwareDevice.install();
-    open(SoftwareDevice.settings());
+    open(late());
   }
 
   // --- Memory ---
@@ -125,7 +125,7 @@ class DriverTest {
 
   @Test
   void memoryEnds() {
-    open(SoftwareDevice.settings().memory(1 << 20));
+    open(late().memory(1 << 20));
     allocate(1 << 19);
     assertEquals(OUT_OF_MEMORY, driver.status("cuMemAlloc_v2", driver.room(8), 1L << 20));
     MemorySegment free = driver.room(8);
@@ -187,7 +187,7 @@ class DriverTest {
 
   @Test
   void memoryOfAnotherDeviceIsNotReachedByAKernel() {
-    open(SoftwareDevice.settings().devices(2));
+    open(late().devices(2));
     long device = allocate(8);
     long other = driver.made("cuDevicePrimaryCtxRetain", 1);
     driver.check("cuCtxPushCurrent_v2", other);
@@ -246,7 +246,7 @@ class DriverTest {
 
   @Test
   void nothingWorksBeforeItIsInitialised() {
-    open(SoftwareDevice.settings().devices(0));
+    open(late().devices(0));
     assertEquals(100, driver.status("cuInit", 0));
     assertEquals(INVALID_VALUE, driver.status("cuInit", 1));
   }
@@ -365,7 +365,7 @@ class DriverTest {
   void rightlyOrderedWorkGivesTheSameResultInEveryOrder(double eagerness) {
     for (int round = 0; round < 30; round++) {
       Random random = TestSeed.random();
-      open(SoftwareDevice.settings().seed(random.nextLong()).eagerness(eagerness));
+      open(late().seed(random.nextLong()).eagerness(eagerness));
       int cells = 6;
       long device = allocate(8L * cells);
       long[] expected = new long[cells];
@@ -414,7 +414,7 @@ class DriverTest {
   void theSameSeedGivesTheSameOrder() {
     var orders = new ArrayList<List<String>>();
     for (long seed : new long[] {1, 1, 2, 3, 4, 5}) {
-      open(SoftwareDevice.settings().seed(seed));
+      open(late().seed(seed));
       long device = allocate(64);
       MemorySegment host = pinned(64);
       for (int i = 0; i < 8; i++) {
@@ -763,7 +763,7 @@ class DriverTest {
 
   @Test
   void workCanBeSwitchedOff() {
-    open(SoftwareDevice.settings().work(false));
+    open(late().work(false));
     long stream = stream();
     MemorySegment host = pinned(8);
     driver.check("cuMemcpyDtoHAsync_v2", host, allocate(8), 8L, stream);
@@ -810,7 +810,7 @@ class DriverTest {
 
   @Test
   void fourPosedDevicesDiffer() {
-    open(SoftwareDevice.settings().devices(4).computeCapability(90, 80, 75, 100));
+    open(late().devices(4).computeCapability(90, 80, 75, 100));
     MemorySegment count = driver.room(4);
     driver.check("cuDeviceGetCount", count);
     assertEquals(4, count.get(ValueLayout.JAVA_INT, 0));
@@ -829,6 +829,11 @@ class DriverTest {
   }
 
   // --- What the tests are made of ---
+
+  /** Nothing runs before somebody waits for it. */
+  private static SoftwareDevice.Settings late() {
+    return SoftwareDevice.settings().eagerness(0);
+  }
 
   private void open(SoftwareDevice.Settings settings) {
     SoftwareDevice.reset(settings);

@@ -30,7 +30,7 @@ class KernelTest {
   @BeforeEach
   void freshDevice() {
     SoftwareDevice.install();
-    SoftwareDevice.reset();
+    SoftwareDevice.reset(SoftwareDevice.settings().eagerness(0));
     arena = Arena.ofAuto();
     driver = new RawCalls(SoftwareDevice.library("cuda"), "cuInit");
     driver.check("cuInit", 0);
