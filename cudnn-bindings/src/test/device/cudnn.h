@@ -424,6 +424,15 @@ std::shared_ptr<Descriptor> live_descriptor(void* descriptor);
 // Puts the plan's work on the handle's stream.
 int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor& variant_pack);
 
+// Whether the calling thread may use the handle now: a status.
+int check_handle(const Handle& handle);
+
+// Checks the addresses, by tensor, and puts the plan's work on the handle's stream. With `in_place`, tensors with a uid
+// of kMayBeResult or more may lie in one place.
+constexpr int64_t kMayBeResult = 100;
+int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses, uint64_t workspace,
+           const char* function, bool in_place);
+
 // The version that cudnnGetVersion answers.
 int64_t version();
 

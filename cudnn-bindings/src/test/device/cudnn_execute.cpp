@@ -322,20 +322,82 @@ struct Range {
 
 }  // namespace
 
-int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor& pack) {
+// Whether the calling thread may use the handle now.
+int check_handle(const Handle& handle) {
   void* context = nullptr;
-  int ordinal = -1;
-  if (int status = swd_context(&context, &ordinal))
+  if (int status = swd_context(&context, nullptr))
     return fail(EXECUTION_FAILED_CUDA_DRIVER, "the calling thread has no current context (CUresult %d)", status);
   if (context != handle.context)
     return fail(EXECUTION_FAILED_CUDA_DRIVER, "the handle was created in another context than the current one");
   if (int status = swd_stream_check(handle.stream))
     return fail(EXECUTION_FAILED_CUDA_DRIVER, "the handle's stream cannot be used here (CUresult %d)", status);
+  return SUCCESS;
+}
+
+int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses, uint64_t workspace,
+           const char* function, bool in_place) {
+  auto& program = plan->program;
+  auto launch = std::make_unique<Launch>();
+  launch->plan = plan;
+  launch->addresses = addresses;
+  launch->workspace = workspace;
+  std::vector<Range> ranges;
+  bool writes = false;
+  for (size_t t = 0; t < program.tensors.size(); t++) {
+    auto& tensor = program.tensors[t];
+    if (tensor.is_virtual) continue;
+    uint64_t address = addresses[t];
+    if (!address) return fail(BAD_PARAM_NULL_POINTER, "the pointer for the tensor %" PRId64 " is null", tensor.uid);
+    char what[96];
+    std::snprintf(what, sizeof what, "%s, tensor %" PRId64, function, tensor.uid);
+    if (int status = swd_check(address, static_cast<size_t>(tensor.bytes()), static_cast<size_t>(tensor.alignment), what))
+      return fail(address % static_cast<uint64_t>(tensor.alignment) ? BAD_PARAM_MISALIGNED_POINTER : BAD_PARAM,
+                  "the pointer for the tensor %" PRId64 " is no good (CUresult %d)", tensor.uid, status);
+    bool written = program.produced(static_cast<int>(t));
+    writes |= written;
+    ranges.push_back({address, address + static_cast<uint64_t>(tensor.bytes()), written, tensor.uid});
+  }
+  if (!writes) {
+    swd_complain("%s: the graph has no output in memory: all that it computes is virtual", function);
+    return fail(BAD_PARAM, "the graph has no output that is not virtual");
+  }
+  if (plan->workspace) {
+    if (!workspace) return fail(BAD_PARAM_NULL_POINTER, "the plan needs %" PRId64 " bytes of workspace", plan->workspace);
+    char what[96];
+    std::snprintf(what, sizeof what, "%s, workspace", function);
+    if (int status = swd_check(workspace, static_cast<size_t>(plan->workspace), 16, what))
+      return fail(BAD_PARAM, "the workspace is no good (CUresult %d)", status);
+    ranges.push_back({workspace, workspace + static_cast<uint64_t>(plan->workspace), true, -1});
+  }
+  for (auto& a : ranges)
+    for (auto& b : ranges) {
+      if (&a == &b || !a.written || a.begin >= b.end || b.begin >= a.end) continue;
+      if (in_place && a.begin == b.begin && a.end == b.end && a.uid >= kMayBeResult && b.uid >= kMayBeResult) continue;
+      swd_complain("%s: the memory of tensor %" PRId64 ", which is written, overlaps that of tensor %" PRId64 " (-1: the workspace)",
+                   function, a.uid, b.uid);
+      return fail(BAD_PARAM, "tensors %" PRId64 " and %" PRId64 " overlap", a.uid, b.uid);
+    }
+
+  {
+    Lock lock;
+    bool loaded = std::find(plan->loaded.begin(), plan->loaded.end(), handle.context) != plan->loaded.end();
+    if (!loaded && swd_stream_capturing(handle.stream)) {
+      swd_capture_violation(handle.stream, "the first execution of a cuDNN plan, which loads its kernels");
+      return fail(EXECUTION_FAILED, "the plan's kernels cannot be loaded while the stream is capturing");
+    }
+    if (!loaded) plan->loaded.push_back(handle.context);
+  }
+  if (int status = swd_enqueue(handle.stream, kernel_name(*plan), run, launch.release(), release))
+    return fail(EXECUTION_FAILED_CUDA_DRIVER, "the launch failed (CUresult %d)", status);
+  return SUCCESS;
+}
+
+int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor& pack) {
+  if (int status = check_handle(handle)) return status;
   if (!plan->has_handle)
     return fail(BAD_PARAM, "the plan was finalized for a described device: restore it from its text with a handle");
   if (handle.device.compared != plan->device.compared)
-    return fail(NOT_SUPPORTED_ARCH_MISMATCH, "the plan was made for another device than device %d", ordinal);
-
+    return fail(NOT_SUPPORTED_ARCH_MISMATCH, "the plan was made for another device than device %d", handle.ordinal);
   auto& program = plan->program;
   if (!can_execute(program)) {
     swd_complain("cuDNN: the software device cannot execute this graph, which the vendor can plan");
@@ -351,59 +413,15 @@ int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor&
         return fail(BAD_PARAM, "the variant pack names the virtual tensor %" PRId64, t.uid);
       }
   }
-  auto launch = std::make_unique<Launch>();
-  launch->plan = plan;
-  launch->addresses.resize(program.tensors.size());
-  std::vector<Range> ranges;
-  bool writes = false;
+  std::vector<uint64_t> addresses(program.tensors.size());
   for (size_t t = 0; t < program.tensors.size(); t++) {
     auto& tensor = program.tensors[t];
     if (tensor.is_virtual) continue;
     auto found = std::find(uids.begin(), uids.end(), tensor.uid);
     if (found == uids.end()) return fail(BAD_PARAM, "the variant pack has no pointer for the tensor %" PRId64, tensor.uid);
-    auto address = static_cast<uint64_t>(pointers[static_cast<size_t>(found - uids.begin())]);
-    if (!address) return fail(BAD_PARAM_NULL_POINTER, "the pointer for the tensor %" PRId64 " is null", tensor.uid);
-    char what[64];
-    std::snprintf(what, sizeof what, "cudnnBackendExecute, tensor %" PRId64, tensor.uid);
-    if (int status = swd_check(address, static_cast<size_t>(tensor.bytes()), static_cast<size_t>(tensor.alignment), what))
-      return fail(address % static_cast<uint64_t>(tensor.alignment) ? BAD_PARAM_MISALIGNED_POINTER : BAD_PARAM,
-                  "the pointer for the tensor %" PRId64 " is no good (CUresult %d)", tensor.uid, status);
-    launch->addresses[t] = address;
-    bool written = program.produced(static_cast<int>(t));
-    writes |= written;
-    ranges.push_back({address, address + static_cast<uint64_t>(tensor.bytes()), written, tensor.uid});
+    addresses[t] = static_cast<uint64_t>(pointers[static_cast<size_t>(found - uids.begin())]);
   }
-  if (!writes) {
-    swd_complain("cuDNN: the graph has no output in memory: all that it computes is virtual");
-    return fail(BAD_PARAM, "the graph has no output that is not virtual");
-  }
-  launch->workspace = pack.get<uint64_t>(VARIANT_PACK_WORKSPACE, 0);
-  if (plan->workspace) {
-    if (!launch->workspace) return fail(BAD_PARAM_NULL_POINTER, "the plan needs %" PRId64 " bytes of workspace", plan->workspace);
-    if (int status = swd_check(launch->workspace, static_cast<size_t>(plan->workspace), 16, "cudnnBackendExecute, workspace"))
-      return fail(BAD_PARAM, "the workspace is no good (CUresult %d)", status);
-    ranges.push_back({launch->workspace, launch->workspace + static_cast<uint64_t>(plan->workspace), true, -1});
-  }
-  for (auto& a : ranges)
-    for (auto& b : ranges)
-      if (&a != &b && a.written && a.begin < b.end && b.begin < a.end) {
-        swd_complain("cuDNN: the memory of %s %" PRId64 ", which is written, overlaps that of %s %" PRId64,
-                     a.uid < 0 ? "the workspace" : "tensor", a.uid, b.uid < 0 ? "the workspace" : "tensor", b.uid);
-        return fail(BAD_PARAM, "tensors %" PRId64 " and %" PRId64 " overlap", a.uid, b.uid);
-      }
-
-  {
-    Lock lock;
-    bool loaded = std::find(plan->loaded.begin(), plan->loaded.end(), context) != plan->loaded.end();
-    if (!loaded && swd_stream_capturing(handle.stream)) {
-      swd_capture_violation(handle.stream, "the first execution of a cuDNN plan, which loads its kernels");
-      return fail(EXECUTION_FAILED, "the plan's kernels cannot be loaded while the stream is capturing");
-    }
-    if (!loaded) plan->loaded.push_back(context);
-  }
-  if (int status = swd_enqueue(handle.stream, kernel_name(*plan), run, launch.release(), release))
-    return fail(EXECUTION_FAILED_CUDA_DRIVER, "the launch failed (CUresult %d)", status);
-  return SUCCESS;
+  return launch(handle, plan, addresses, pack.get<uint64_t>(VARIANT_PACK_WORKSPACE, 0), "cudnnBackendExecute", false);
 }
 
 }  // namespace swd::cudnn

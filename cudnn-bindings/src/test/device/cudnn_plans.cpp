@@ -83,7 +83,6 @@ Pattern pattern_of(const Program& p, const DeviceProperties& device) {
     bool maximum = o.mode == MAXPOOL;
     if (!maximum && o.mode != AVERAGE_INCLUDE_PADDING && o.mode != AVERAGE_EXCLUDE_PADDING) return Pattern::NONE;
     if (o.padding_mode != (maximum ? NEG_INF_PAD : ZERO_PAD) || o.compute_type != FLOAT) return Pattern::NONE;
-    if (!channels_last(at(p, o.x)) || !channels_last(at(p, o.y))) return Pattern::NONE;
     return Pattern::RESAMPLE;
   }
   if (convolutions > 1) return Pattern::NONE;
@@ -272,6 +271,7 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
       for (int64_t k = 0; k < (mode == FALLBACK ? 1 : 4); k++) add(1, kernel(k));
       break;
     case Pattern::RESAMPLE:
+      if (!channels_last(at(p, p.operations[0].x)) || !channels_last(at(p, p.operations[0].y))) break;
       add(mode == FALLBACK ? 2 : 3, kernel(0));
       break;
     default: break;
