@@ -1,8 +1,13 @@
 package dev.shortcut.bindings.cudnn;
 
+import dev.shortcut.bindings.library.Attempt;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.bindings.library.NvidiaLibrary;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * An opened cuDNN 9. Immutable and safe for use by any thread; stays open for the life of the
@@ -17,6 +22,18 @@ public final class Cudnn {
 
   /** The newest version whose device descriptions are known: later ones ask for another key. */
   static final long NEWEST_KNOWN_DESCRIPTION = 92499;
+
+  private static final Logger LOG = System.getLogger(Cudnn.class.getName());
+
+  /** The parts that the graph API needs. */
+  private static final List<String> PARTS =
+      List.of(
+          "libcudnn_graph.so.9",
+          "libcudnn_heuristic.so.9",
+          "libcudnn_engines_runtime_compiled.so.9");
+
+  /** A part that cuDNN's package for compiling at run time only leaves out. */
+  private static final String PRECOMPILED = "libcudnn_engines_precompiled.so.9";
 
   private final CudnnFunctions functions;
   private final long version;
@@ -49,7 +66,7 @@ public final class Cudnn {
    */
   public static Cudnn of(NativeLibrary library) {
     // First, since another version may lack functions that we bind.
-    long version = CudnnFunctions.getVersion(library);
+    long version = version(library);
     if (version < OLDEST_VERSION) {
       throw new LibraryException(
           "%s is version %s, but %s or a later 9.x is needed: upgrade cuDNN (pip: nvidia-cudnn-cu12 or nvidia-cudnn-cu13)"
@@ -58,13 +75,23 @@ public final class Cudnn {
     return new Cudnn(library);
   }
 
-  /** What {@link #version()} returns, of a library whose other functions may not be there. */
+  /**
+   * What {@link #version()} returns, of a library whose other functions may not be there.
+   *
+   * @throws LibraryException if a part of cuDNN cannot be opened
+   */
   public static long version(NativeLibrary library) {
+    openParts(library);
     return CudnnFunctions.getVersion(library);
   }
 
-  /** What {@link #cudartVersion()} returns, of a library whose other functions may not be there. */
+  /**
+   * What {@link #cudartVersion()} returns, of a library whose other functions may not be there.
+   *
+   * @throws LibraryException if a part of cuDNN cannot be opened
+   */
   public static long cudartVersion(NativeLibrary library) {
+    openParts(library);
     return CudnnFunctions.getCudartVersion(library);
   }
 
@@ -112,6 +139,33 @@ public final class Cudnn {
   @Override
   public String toString() {
     return "cuDNN " + text(version) + " (" + functions.library().location() + ")";
+  }
+
+  /**
+   * libcudnn.so.9 holds next to nothing: it opens the other libraries when it first needs them, and
+   * ends the process where it cannot (tried: cuDNN 9.20 without libcudnn_graph, cudnnGetVersion).
+   */
+  private static void openParts(NativeLibrary library) {
+    for (String part : PARTS) {
+      List<Attempt> tried = library.openPart(part);
+      if (!tried.getLast().succeeded()) {
+        throw new LibraryException(
+            "%s is incomplete: its part %s cannot be opened (%s)"
+                .formatted(
+                    library,
+                    part,
+                    tried.stream().map(Attempt::toString).collect(Collectors.joining("; "))),
+            tried);
+      }
+    }
+    List<Attempt> tried = library.openPart(PRECOMPILED);
+    if (!tried.getLast().succeeded()) {
+      LOG.log(
+          Level.DEBUG,
+          "{0} has no precompiled engines, so that every plan has to be compiled: {1}",
+          library,
+          tried);
+    }
   }
 
   CudnnFunctions functions() {

@@ -7,6 +7,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodType;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -68,6 +71,27 @@ public final class NativeLibrary {
   /** The places that were tried, in order, the last one being where the library was found. */
   public List<Attempt> attempts() {
     return attempts;
+  }
+
+  /**
+   * Opens a library that this one opens by its soname when it first needs it: in this one's folder,
+   * or, if there is no such file, as the system's loader finds it. What is open then is what this
+   * one gets.
+   *
+   * @return the places that were tried; the last one says whether there is such a library
+   */
+  public List<Attempt> openPart(String soname) {
+    List<Attempt> tried = new ArrayList<>();
+    Path beside = Path.of(location).resolveSibling(soname);
+    for (String file : List.of(beside.toString(), soname)) {
+      Loader.Opened opened = Loader.open(file);
+      String how = file.equals(soname) ? "system loader" : "beside " + name;
+      tried.add(new Attempt(how, file, opened.lookup() == null ? opened.reason() : null));
+      if (opened.lookup() != null || Files.exists(beside)) {
+        break;
+      }
+    }
+    return tried;
   }
 
   /** Whether the library, or one that it depends on, has a function of that name. */

@@ -138,8 +138,14 @@ final class Examination {
     if (library == null) {
       return null;
     }
-    long version = Cudnn.version(library);
-    int major = CudaVersion.major(Cudnn.cudartVersion(library));
+    long version;
+    int major;
+    try {
+      version = Cudnn.version(library);
+      major = CudaVersion.major(Cudnn.cudartVersion(library));
+    } catch (LibraryException e) {
+      return unsuitable(kind, library, "", sentence(e), again(kind));
+    }
     String text = "%s for CUDA %d".formatted(Cudnn.text(version), major);
     if (version < Cudnn.OLDEST_VERSION) {
       return unsuitable(

@@ -171,6 +171,19 @@ class NvidiaLibrariesTest {
 
   @Test
   @Tag("native")
+  void cudnnWithoutOneOfItsPartsIsRefusedBeforeItEndsTheProcess() throws Exception {
+    pose(NvidiaLibrary.CUDNN, 0, 92_000, 12_090);
+    Path part = folder.resolve("libcudnn_heuristic.so.9");
+    Files.writeString(part, "no library");
+    Finding cudnn = finding(NvidiaLibrary.CUDNN);
+    assertEquals(Verdict.UNSUITABLE, cudnn.verdict());
+    assertContains(
+        cudnn.detail(), "libcudnn_heuristic.so.9 cannot be opened", part.toString(), "damaged");
+    assertContains(cudnn.remedy(), "Install it again: pip install nvidia-cudnn-cu12");
+  }
+
+  @Test
+  @Tag("native")
   void aToolkitsStubIsNoDriver() throws Exception {
     Path stub = Files.createDirectories(folder.resolve("stubs")).resolve("libcuda.so");
     compile(SOURCES.get(NvidiaLibrary.DRIVER).formatted(12_090), stub);
@@ -276,6 +289,11 @@ class NvidiaLibrariesTest {
   private void pose(NvidiaLibrary kind, int cudaMajor, Object... versions)
       throws IOException, InterruptedException {
     compile(SOURCES.get(kind).formatted(versions), folder.resolve(kind.soname(cudaMajor)));
+    if (kind == NvidiaLibrary.CUDNN) {
+      for (String part : List.of("graph", "heuristic", "engines_runtime_compiled")) {
+        compile("int part;", folder.resolve("libcudnn_" + part + ".so.9"));
+      }
+    }
   }
 
   private static void compile(String source, Path library)
