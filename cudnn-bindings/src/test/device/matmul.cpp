@@ -103,17 +103,25 @@ constexpr int kBand = kRows * 8;
 template <typename Number>
 constexpr int kWidth = Lanes<Number>::kCount* kVectors;
 
+// Memory that a thread keeps from product to product: fresh pages cost more than what is computed in them.
 template <typename Number>
-struct Aligned {
+class Scratch {
+ public:
+  Number* get(int64_t count) {
+    if (count > size_) {
+      memory_.reset(static_cast<Number*>(std::aligned_alloc(64, (static_cast<size_t>(count) * sizeof(Number) + 63) / 64 * 64)));
+      if (!memory_) throw std::bad_alloc();
+      size_ = count;
+    }
+    return memory_.get();
+  }
+
+ private:
   struct Free {
     void operator()(Number* p) const { std::free(p); }
   };
-  std::unique_ptr<Number, Free> memory;
-  explicit Aligned(int64_t count)
-      : memory(static_cast<Number*>(std::aligned_alloc(64, (static_cast<size_t>(count) * sizeof(Number) + 64) / 64 * 64))) {
-    if (!memory) throw std::bad_alloc();
-  }
-  Number* get() const { return memory.get(); }
+  std::unique_ptr<Number, Free> memory_;
+  int64_t size_ = 0;
 };
 
 // kRows rows of a times one panel of b, added to what band holds.
@@ -156,27 +164,30 @@ void round_sums(int32_t*, int64_t) {}
 template <typename Number>
 void Matmul<Number>::run() const {
   constexpr int width = kWidth<Number>;
+  static thread_local Scratch<Number> a_scratch, b_scratch, band_scratch, partial_scratch;
   const int64_t padded = (columns + width - 1) / width * width;
 
-  Aligned<Number> b(padded * depth);  // panels of width columns, k outermost within each
-  {
-    constexpr int64_t step = 64;
-    std::vector<Number> row(step);
-    for (int64_t panel = 0; panel < padded; panel += width)
-      for (int64_t k0 = 0; k0 < depth; k0 += step) {
-        int64_t count = std::min(step, depth - k0);
-        Number* to = b.get() + panel * depth + k0 * width;
-        for (int64_t j = 0; j < width; j++) {
-          if (panel + j < columns) {
-            load_b(panel + j, k0, count, row.data());
-            prepare(arithmetic, row.data(), count);
-          } else {
-            std::fill(row.begin(), row.end(), Number(0));
-          }
-          for (int64_t k = 0; k < count; k++) to[k * width + j] = row[static_cast<size_t>(k)];
+  // One panel of b, k from k0 on: width columns side by side.
+  std::vector<Number> row(kDepth);
+  auto pack = [&](int64_t panel, int64_t k0, int64_t deep, Number* to) {
+    for (int64_t done = 0; done < deep; done += kDepth, to += kDepth * width) {
+      int64_t count = std::min<int64_t>(kDepth, deep - done);
+      for (int64_t j = 0; j < width; j++) {
+        if (panel + j < columns) {
+          load_b(panel + j, k0 + done, count, row.data());
+          prepare(arithmetic, row.data(), count);
+        } else {
+          std::fill(row.begin(), row.end(), Number(0));
         }
+        for (int64_t k = 0; k < count; k++) to[k * width + j] = row[static_cast<size_t>(k)];
       }
-  }
+    }
+  };
+  // With several bands b is packed once for all of them, with one band as it is needed.
+  const bool once = rows > kBand;
+  Number* b = b_scratch.get(once ? padded * depth : int64_t{kDepth} * width);
+  if (once)
+    for (int64_t panel = 0; panel < padded; panel += width) pack(panel, 0, depth, b + panel * depth);
 
   // The parts of the sum over k: one, unless the engine splits it.
   std::vector<std::pair<int64_t, int64_t>> parts;
@@ -189,32 +200,33 @@ void Matmul<Number>::run() const {
   }
   const int64_t block = arithmetic.half_sums ? 16 : kDepth;
 
-  Aligned<Number> a(static_cast<int64_t>(kBand) * kDepth);
-  Aligned<Number> band(kBand * padded);
-  Aligned<Number> partial(parts.size() > 1 ? kBand * padded : 0);
+  Number* a = a_scratch.get(int64_t{kBand} * kDepth);
+  Number* band = band_scratch.get(kBand * padded);
+  Number* partial = partial_scratch.get(parts.size() > 1 ? kBand * padded : 0);
   for (int64_t first = 0; first < rows; first += kBand) {
     int64_t count = std::min<int64_t>(kBand, rows - first);
-    std::fill_n(band.get(), kBand * padded, Number(0));
+    std::fill_n(band, kBand * padded, Number(0));
     for (auto [begin, end] : parts) {
-      Number* sums = parts.size() > 1 ? partial.get() : band.get();
+      Number* sums = parts.size() > 1 ? partial : band;
       if (parts.size() > 1) std::fill_n(sums, kBand * padded, Number(0));
       for (int64_t k0 = begin; k0 < end; k0 += block) {
         int64_t deep = std::min(block, end - k0);
         for (int64_t i = 0; i < count; i++) {
-          load_a(first + i, k0, deep, a.get() + i * kDepth);
-          prepare(arithmetic, a.get() + i * kDepth, deep);
+          load_a(first + i, k0, deep, a + i * kDepth);
+          prepare(arithmetic, a + i * kDepth, deep);
         }
-        for (int64_t i = count; i < (count + kRows - 1) / kRows * kRows; i++)
-          std::fill_n(a.get() + i * kDepth, deep, Number(0));
-        for (int64_t panel = 0; panel < padded; panel += width)
-          for (int64_t i = 0; i < count; i += kRows)
-            multiply(a.get() + i * kDepth, b.get() + panel * depth + k0 * width, deep, sums + i * padded + panel, padded);
+        for (int64_t i = count; i < (count + kRows - 1) / kRows * kRows; i++) std::fill_n(a + i * kDepth, deep, Number(0));
+        for (int64_t panel = 0; panel < padded; panel += width) {
+          if (!once) pack(panel, k0, deep, b);
+          const Number* packed = once ? b + panel * depth + k0 * width : b;
+          for (int64_t i = 0; i < count; i += kRows) multiply(a + i * kDepth, packed, deep, sums + i * padded + panel, padded);
+        }
         if (arithmetic.half_sums) round_sums(sums, kBand * padded);
       }
       if (parts.size() > 1)
-        for (int64_t i = 0; i < kBand * padded; i++) band.get()[i] += sums[i];
+        for (int64_t i = 0; i < kBand * padded; i++) band[i] += sums[i];
     }
-    take(first, count, band.get(), padded);
+    take(first, count, band, padded);
   }
 }
 
