@@ -194,11 +194,21 @@ public final class Context implements AutoCloseable {
       return;
     }
     CudaException failure = null;
+    boolean pushed = false;
     try {
       functions.ctxPushCurrent(handle);
-      try {
-        release.run();
-      } finally {
+      pushed = true;
+    } catch (CudaException e) {
+      // Whoever closes has often made the context current himself, so this is no reason to give up.
+      failure = e;
+    }
+    try {
+      release.run();
+    } catch (CudaException e) {
+      failure = e;
+    }
+    try {
+      if (pushed) {
         functions.ctxPopCurrent(popped);
       }
     } catch (CudaException e) {

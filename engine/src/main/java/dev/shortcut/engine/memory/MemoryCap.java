@@ -60,7 +60,9 @@ public final class MemoryCap {
       long free,
       IntFunction<MemoryReport> need,
       @Nullable Throwable cause) {
-    String has = "%s has %s free".formatted(device, inWords(free));
+    String has =
+        "%s has %s free%s"
+            .formatted(device, inWords(free), cause == null ? "" : ": " + cause.getMessage());
     return refusal(model, batchSizes, free, has, need, cause);
   }
 

@@ -2,6 +2,7 @@ package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.bindings.cublas.CublasLtHandle;
 import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.CudaModule;
 import dev.shortcut.bindings.cuda.DeviceMemory;
 import dev.shortcut.bindings.cuda.Graph;
@@ -113,9 +114,13 @@ final class CudnnDevice {
         Stream stream = context.newStream()) {
       MemorySegment host = frame.allocate(Math.max(1, constants.bytes()), Constants.ALIGNMENT);
       constants.write(weights, host);
-      stream.copyToDevice(constantsAddress, host, constants.bytes());
-      // The host's copy must stay until the device has it.
-      stream.synchronize();
+      try {
+        stream.copyToDevice(constantsAddress, host, constants.bytes());
+        stream.synchronize();
+      } catch (CudaException e) {
+        // The host's copy must stay until the device has it, come what may.
+        throw health.failed("copying the weights to the device", e, stream);
+      }
     }
   }
 
@@ -141,6 +146,7 @@ final class CudnnDevice {
     stream.beginCapture();
     try {
       work.accept(stream);
+      return stream.endCapture();
     } catch (Throwable t) {
       // A stream that is left recording would refuse everything else.
       try {
@@ -150,6 +156,5 @@ final class CudnnDevice {
       }
       throw t;
     }
-    return stream.endCapture();
   }
 }

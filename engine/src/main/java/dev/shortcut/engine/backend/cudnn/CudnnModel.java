@@ -4,6 +4,7 @@ import dev.shortcut.bindings.cublas.CublasException;
 import dev.shortcut.bindings.cuda.ComputeCapability;
 import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
+import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.CudaStatus;
 import dev.shortcut.bindings.cudnn.CudnnException;
@@ -25,6 +26,8 @@ import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.graph.Weights;
 import dev.shortcut.engine.memory.MemoryCap;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -38,6 +41,8 @@ import org.jspecify.annotations.Nullable;
  * and slots. Everything native is made and freed on threads of its own.
  */
 final class CudnnModel implements CompiledModel {
+  private static final Logger LOG = System.getLogger(CudnnModel.class.getName());
+
   private final MemoryReport memory;
   private final List<KernelReport> kernels;
   private final List<Slot> slots;
@@ -68,6 +73,7 @@ final class CudnnModel implements CompiledModel {
     private final Target target;
     private final Closer owner = new Closer();
     private int slots;
+    private boolean entered;
     private @Nullable Context context;
     private @Nullable CudnnDevice device;
     private List<Program> programs = List.of();
@@ -85,10 +91,40 @@ final class CudnnModel implements CompiledModel {
       return "%s (%s)".formatted(target.device().name(), target.device().uuid());
     }
 
+    /** Opens the context, which everything else is closed before. */
+    Context open(Cuda cuda) {
+      Context opened = owner.own(target.open(cuda));
+      context = opened;
+      owner.own(this::leave);
+      return opened;
+    }
+
     /** Frees everything; of a device that is lost nothing can be freed. */
     void close() {
-      if (device == null || !device.health().isLost()) {
-        owner.close();
+      if (device != null && device.health().isLost()) {
+        return;
+      }
+      if (context != null) {
+        try {
+          context.push();
+          entered = true;
+        } catch (CudaException e) {
+          // Whatever needs the context makes it current itself.
+          LOG.log(Level.WARNING, "closing a model on " + name(), e);
+        }
+      }
+      owner.close();
+    }
+
+    private void leave() {
+      if (entered) {
+        entered = false;
+        try {
+          Objects.requireNonNull(context).pop();
+        } catch (CudaException e) {
+          // The thread ends in a moment, and its stack of contexts with it.
+          LOG.log(Level.WARNING, "closing a model on " + name(), e);
+        }
       }
     }
   }
@@ -349,8 +385,7 @@ final class CudnnModel implements CompiledModel {
       try {
         Context context = part.context;
         if (context == null) {
-          context = part.owner.own(part.target.open(libraries.cuda()));
-          part.context = context;
+          context = part.open(libraries.cuda());
         }
         context.push();
         try {

@@ -1,6 +1,7 @@
 package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.DeviceMemory;
 import dev.shortcut.bindings.cuda.Event;
 import dev.shortcut.bindings.cuda.GraphExec;
@@ -136,7 +137,11 @@ final class CudnnSlot implements Slot {
 
   @Override
   public void attach() {
-    device.context().push();
+    try {
+      device.context().push();
+    } catch (CudaException e) {
+      throw device.health().failed("making the context current", e);
+    }
   }
 
   @Override
