@@ -4,7 +4,6 @@ import dev.shortcut.bindings.cublas.CublasException;
 import dev.shortcut.bindings.cuda.ComputeCapability;
 import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
-import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.CudaStatus;
 import dev.shortcut.bindings.cudnn.CudnnException;

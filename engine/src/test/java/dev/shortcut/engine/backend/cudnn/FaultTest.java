@@ -38,8 +38,7 @@ class FaultTest {
       EightKernels.sparse(GRAPH, TestSeed.random("FaultTest weights"));
   private static final Logger LOG = Logger.getLogger("dev.shortcut");
   private static final float[] IMAGES =
-      Tensors.integers(
-          TestSeed.random("FaultTest images"), (int) EightKernels.IMAGE.elements(), 2);
+      Tensors.integers(TestSeed.random("FaultTest images"), (int) EightKernels.IMAGE.elements(), 2);
 
   private float[] expected = {};
 
@@ -93,7 +92,8 @@ class FaultTest {
       }
       leavesNothing(call, wrong);
     }
-    assertEquals(List.of(), wrong.subList(0, Math.min(20, wrong.size())), wrong.size() + " of " + calls);
+    assertEquals(
+        List.of(), wrong.subList(0, Math.min(20, wrong.size())), wrong.size() + " of " + calls);
     assertTrue(failed > calls / 10, failed + " failures");
   }
 
@@ -162,8 +162,7 @@ class FaultTest {
     if (objects > (frees ? 1 : 0) || bytes) {
       wrong.add(
           "call %d, %s, left %s and %d bytes"
-              .formatted(
-                  call, fired, SoftwareDevice.live(), SoftwareDevice.bytesInUse(0)));
+              .formatted(call, fired, SoftwareDevice.live(), SoftwareDevice.bytesInUse(0)));
     }
     SoftwareDevice.complaints().stream()
         .filter(complaint -> !(frees && complaint.contains("still owned 1 of kind")))
