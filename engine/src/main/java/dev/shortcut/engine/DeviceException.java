@@ -1,5 +1,7 @@
 package dev.shortcut.engine;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A device or its library failed at work that it had accepted. Names the layer or the step that was
  * being worked on.
@@ -14,7 +16,7 @@ public final class DeviceException extends ShortcutException {
    *
    * @param fatal whether nothing can be run on the device any more
    */
-  public DeviceException(String message, Throwable cause, boolean fatal) {
+  public DeviceException(String message, @Nullable Throwable cause, boolean fatal) {
     super(message, cause);
     this.fatal = fatal;
   }

@@ -1,6 +1,7 @@
 package dev.shortcut.engine;
 
 import dev.shortcut.engine.backend.Backends;
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -26,5 +27,13 @@ public record LibraryReport(String name, boolean usable, String detail, List<Str
    */
   public static List<LibraryReport> all() {
     return Backends.libraries();
+  }
+
+  /**
+   * Lets libraries that keep a log of their own (cuDNN) write their errors and warnings to a file.
+   * They look at that when they are first opened, so that it has no effect afterwards.
+   */
+  public static void logTo(Path file) {
+    Backends.logTo(file);
   }
 }

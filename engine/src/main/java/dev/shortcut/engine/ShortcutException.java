@@ -1,5 +1,7 @@
 package dev.shortcut.engine;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Something failed that is not a mistake in the calling code; the message says what to do.
  * Unchecked.
@@ -13,7 +15,7 @@ public abstract class ShortcutException extends RuntimeException {
   }
 
   /** Says what was attempted, on what, why it failed and what to do. */
-  protected ShortcutException(String message, Throwable cause) {
+  protected ShortcutException(String message, @Nullable Throwable cause) {
     super(message, cause);
   }
 }

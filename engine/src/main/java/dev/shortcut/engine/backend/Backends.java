@@ -9,6 +9,7 @@ import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.backend.cudnn.CudnnBackend;
 import dev.shortcut.engine.backend.onednn.OneDnnBackend;
 import dev.shortcut.engine.backend.reference.ReferenceBackend;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -72,7 +73,14 @@ public final class Backends {
 
   /** What searches for the native libraries of every backend find. */
   public static List<LibraryReport> libraries() {
-    return List.of(OneDnnBackend.examine());
+    List<LibraryReport> reports = new ArrayList<>(CudnnBackend.examine());
+    reports.add(OneDnnBackend.examine());
+    return reports;
+  }
+
+  /** Lets libraries that keep a log of their own write it there, once they are opened. */
+  public static void logTo(Path file) {
+    CudnnBackend.logTo(file);
   }
 
   /** The GPUs of this machine that some backend can run on. */

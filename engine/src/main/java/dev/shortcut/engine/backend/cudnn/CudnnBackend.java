@@ -4,9 +4,12 @@ import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
+import dev.shortcut.bindings.nvidia.VendorLog;
+import dev.shortcut.engine.DeviceCheck;
 import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.backend.Backend;
@@ -14,6 +17,8 @@ import dev.shortcut.engine.backend.CompiledModel;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Layout;
 import dev.shortcut.engine.graph.Weights;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -55,6 +60,32 @@ public final class CudnnBackend implements Backend {
     } catch (LibraryException | CudaException _) {
       return List.of(); // the reports on libraries tell why
     }
+  }
+
+  /** What searches for NVIDIA's libraries find, and whether those found fit together. */
+  public static List<LibraryReport> examine() {
+    return Reports.ofLibraries();
+  }
+
+  /** Lets cuDNN write its errors and warnings to a file, if it is not opened yet. */
+  public static void logTo(Path file) {
+    VendorLog.to(file);
+  }
+
+  @Override
+  public List<String> check(DeviceCheck check, Options options) {
+    List<String> found = new ArrayList<>();
+    for (Target target : targets) {
+      var checks = new DeviceChecks(libraries, target);
+      found.add(
+          switch (check) {
+            case COPY -> checks.copy();
+            case KERNELS -> checks.kernels(options);
+            case FOREIGN_CAPTURE ->
+                checks.foreignCapture(new CudnnBackend(libraries, List.of(target)), options);
+          });
+    }
+    return found;
   }
 
   @Override

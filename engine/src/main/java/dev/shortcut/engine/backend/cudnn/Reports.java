@@ -4,7 +4,11 @@ import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaDevice;
 import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.library.Attempt;
+import dev.shortcut.bindings.nvidia.Finding;
+import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.engine.DeviceReport;
+import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.backend.PlatformThread;
 import java.util.List;
 
@@ -28,6 +32,34 @@ final class Reports {
                 PlatformThread.call("shortcut-cuda-report", () -> free(device)),
                 driver))
         .toList();
+  }
+
+  /** What there is of NVIDIA's libraries, and whether they fit together. */
+  static List<LibraryReport> ofLibraries() {
+    return NvidiaLibraries.examine().stream()
+        .map(finding ->
+            new LibraryReport(
+                finding.name(),
+                finding.usable(),
+                detail(finding),
+                finding.attempts().stream().map(Attempt::toString).toList()))
+        .toList();
+  }
+
+  private static String detail(Finding finding) {
+    String found =
+        finding.file().isEmpty()
+            ? ""
+            : "%s%s"
+                .formatted(
+                    finding.version().isEmpty() ? "" : "version " + finding.version() + ", ",
+                    finding.file());
+    if (finding.usable()) {
+      return found;
+    }
+    return "%s%s %s"
+        .formatted(found.isEmpty() ? "" : found + ": ", finding.detail(), finding.remedy())
+        .strip();
   }
 
   /** Bytes; 0 for a device that cannot even be asked. */
