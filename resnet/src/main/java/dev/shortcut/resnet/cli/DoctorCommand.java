@@ -5,10 +5,13 @@ import dev.shortcut.bindings.library.CacheFolder;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.bindings.webp.LibWebp;
+import dev.shortcut.engine.DeviceChoice;
+import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
+import dev.shortcut.engine.ShortcutException;
 import dev.shortcut.resnet.ImageModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,6 +30,9 @@ import picocli.CommandLine.Mixin;
     description = {
       "%nOpens every backend and every library that may be used, and says what was found, or where was looked and why it was"
           + " not taken. Nothing is changed but the cache folder, where the bundled libraries are unpacked.%n",
+      "NVIDIA's libraries are looked for in this order: a system property and an environment variable for each (named in the"
+          + " output), the folder that -Dshortcut.nvidia.folder or SHORTCUT_NVIDIA_FOLDER names, the system's loader, the folders of"
+          + " drivers and CUDA toolkits, those of conda and pip. Each GPU computes one layer, which is compared with plain Java.%n",
       "oneDNN is looked for in this order: --library of other commands, -Dshortcut.onednn.library=FILE,"
           + " SHORTCUT_ONEDNN_LIBRARY=FILE, the one that is bundled, the system's loader. Bundled libraries are unpacked to"
           + " -Dshortcut.cache=FOLDER alone where that is given, else to XDG_CACHE_HOME, else to the temporary folder.%n",
@@ -47,7 +53,7 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() {
+  public Integer call() throws InterruptedException {
     Table findings =
         new Table().column("what", "what").column("state", "state").column("detail", "detail");
     findings.row("shortcut", "found", Version.number());
@@ -83,6 +89,9 @@ final class DoctorCommand implements Callable<Integer> {
           findings);
     }
     libWebp(findings);
+    for (DeviceReport gpu : DeviceReport.all()) {
+      gpu(gpu, findings);
+    }
     boolean works = backend(Options.BackendChoice.AUTO, findings);
     backend(Options.BackendChoice.CPU, findings);
     backend(Options.BackendChoice.CUDA, findings);
@@ -106,6 +115,23 @@ final class DoctorCommand implements Callable<Integer> {
     } catch (DeviceUnavailableException e) {
       findings.row(what, MISSING, firstLine(String.valueOf(e.getMessage())));
       return false;
+    }
+  }
+
+  /** What it is, and whether one layer on it gives what it should. */
+  private static void gpu(DeviceReport gpu, Table findings) throws InterruptedException {
+    String what = "GPU " + gpu.number();
+    findings.row(what, "found", gpu.toString());
+    Options options =
+        Options.defaults()
+            .withBackend(Options.BackendChoice.CUDA)
+            .withDevices(new DeviceChoice.Named(List.of(gpu.uuid())));
+    what += ", one layer";
+    try {
+      Comparison result = FamilyKernel.SAMPLE.compare(options);
+      findings.row(what, result.well() ? WORKS : "WRONG", result.toString());
+    } catch (ShortcutException e) {
+      findings.row(what, "fails", firstLine(String.valueOf(e.getMessage())));
     }
   }
 

@@ -1,6 +1,12 @@
 package dev.shortcut.resnet.cli;
 
+import dev.shortcut.engine.Benchmark;
+import dev.shortcut.engine.DeviceCheck;
+import dev.shortcut.engine.DeviceReport;
+import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.LibraryReport;
+import dev.shortcut.engine.Measurement;
 import dev.shortcut.engine.MemoryLimitException;
 import dev.shortcut.engine.Options;
 import dev.shortcut.resnet.Architecture;
@@ -23,33 +29,42 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 @Command(
     name = "selftest",
     header = "Check a backend on this machine.",
     description = {
-      "%nRuns networks of the family on the chosen backend and on the plain-Java reference, which computes with double sums, and"
-          + " compares; labels the bundled pictures; runs one engine from many threads; opens and closes engines; and looks"
-          + " whether the memory limit is kept. One line for each check.%n",
-      "Exit status 0: all is well. 70: something is wrong; please report the output.%n"
+      "%nRuns stages in this order: libraries, copy, own kernels, convolution, kernels (each distinct one of the family against"
+          + " the plain-Java reference, which computes with double sums), networks, pictures, threads, foreign capture, lifetimes,"
+          + " memory limit, throughput. Stages that a backend has no use for are named as skipped.%n",
+      "With --report each stage's results are on disk before the next one begins, so that a crash leaves those of the stages"
+          + " before it; cuDNN's own log is written beside it. With --bundle nothing is checked: a folder is made that can be copied"
+          + " to a machine with a GPU and neither Java nor network, to run this there.%n",
+      "Exit status 0: all is well. 3: the backend cannot run here. 70: something is wrong; please report the output.%n"
     },
     footer = {
       "%nExamples:",
       "  shortcut selftest",
-      "  shortcut selftest --backend cpu --format json"
+      "  shortcut selftest --backend cuda --precision fp16 --report fp16.json",
+      "  shortcut selftest --only convolution,networks --format json",
+      "  shortcut selftest --bundle shortcut-gpu"
     })
 final class SelftestCommand implements Callable<Integer> {
-  /** Of float sums in two orders; what goes wrong in earnest is orders of magnitude above. */
-  private static final double LARGEST_NMSE = 1e-10;
-
-  private static final double LARGEST_DIFFERENCE = 1e-4;
-
   private static final int THREADS = 16;
   private static final int ROUNDS = 20;
+  private static final int LARGEST_BATCH = 32;
 
   private static final Duration LONGEST_END = Duration.ofSeconds(10);
+
+  /** What an engine may leave behind in the driver's own pools. */
+  private static final long DEVICE_BYTES_LEFT = 32 << 20;
 
   /** The family's kinds of units and stems; sizes at which the reference ends in seconds. */
   private static final List<Case> CASES =
@@ -68,33 +83,157 @@ final class SelftestCommand implements Callable<Integer> {
 
   @Mixin private DeviceOptions device = new DeviceOptions();
 
+  @Option(
+      names = "--only",
+      paramLabel = "STAGE[,STAGE...]",
+      split = ",",
+      description = "Run these stages only; libraries always runs.")
+  private List<String> only = List.of();
+
+  @Option(
+      names = "--report",
+      paramLabel = "FILE",
+      description = "Also write everything to this JSON file, from the first stage on.")
+  private @Nullable Path reportFile;
+
+  @Option(
+      names = "--bundle",
+      paramLabel = "FOLDER",
+      description =
+          "Make a folder with a Java of its own for machines that have none, and check nothing. It must not exist yet.")
+  private @Nullable Path bundle;
+
   @Mixin private FormatOption format = new FormatOption();
 
-  private final Table findings =
-      new Table().column("check", "check").column("state", "state").column("detail", "detail");
-  private boolean allWell = true;
+  @Spec
+  @SuppressWarnings("NullAway.Init")
+  private CommandSpec spec;
+
+  private SelftestReport report;
 
   SelftestCommand(Console console) {
     this.console = console;
+    this.report = new SelftestReport(null, console);
+  }
+
+  /**
+   * One stage.
+   *
+   * @param run adds its checks to the report
+   */
+  private record Stage(String name, Body run) {}
+
+  private interface Body {
+    void run() throws InterruptedException, IOException;
+  }
+
+  private List<Stage> stages() {
+    return List.of(
+        new Stage("copy", () -> onDevice(DeviceCheck.COPY)),
+        new Stage("own kernels", () -> onDevice(DeviceCheck.KERNELS)),
+        new Stage("convolution", this::convolution),
+        new Stage("kernels", this::kernels),
+        new Stage("networks", this::networks),
+        new Stage("pictures", this::pictures),
+        new Stage("threads", this::threads),
+        new Stage("foreign capture", () -> onDevice(DeviceCheck.FOREIGN_CAPTURE)),
+        new Stage("lifetimes", this::lifetimes),
+        new Stage("memory limit", this::memoryLimit),
+        new Stage("throughput", this::throughput));
   }
 
   @Override
-  public Integer call() throws InterruptedException {
-    for (Case one : CASES) {
-      compare(one);
+  public Integer call() throws InterruptedException, IOException {
+    if (bundle != null) {
+      new Bundle(console).make(bundle);
+      return ExitCodes.OK;
     }
-    pictures();
-    threads();
-    lifetimes();
-    memoryLimit();
-    console.print(findings.in(format.chosen()));
-    return allWell ? ExitCodes.OK : ExitCodes.BUG;
+    List<Stage> stages = chosen();
+    report = new SelftestReport(reportFile, console);
+    if (reportFile != null) {
+      LibraryReport.logTo(Path.of(reportFile + ".cudnn.log"));
+    }
+    boolean usable = run(new Stage("libraries", this::libraries));
+    if (usable) {
+      for (Stage stage : stages) {
+        run(stage);
+      }
+    }
+    report.finish();
+    console.print(report.in(format.chosen()));
+    if (!usable) {
+      return ExitCodes.NO_DEVICE;
+    }
+    return report.allWell() ? ExitCodes.OK : ExitCodes.BUG;
   }
 
-  private void add(String check, boolean well, String detail) {
-    findings.row(check, well ? "ok" : "WRONG", detail);
-    allWell &= well;
-    console.message("%s: %s, %s".formatted(check, well ? "ok" : "WRONG", detail));
+  private List<Stage> chosen() {
+    List<Stage> all = stages();
+    List<String> names = all.stream().map(Stage::name).toList();
+    for (String name : only) {
+      if (!names.contains(name) && !name.equals("libraries")) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "Invalid value for option '--only': there is no stage '%s'; there are %s"
+                .formatted(name, String.join(", ", names)));
+      }
+    }
+    return only.isEmpty()
+        ? all
+        : all.stream().filter(stage -> only.contains(stage.name())).toList();
+  }
+
+  /** Runs a stage; whatever it throws is a result of it, and the next one may still be well. */
+  private boolean run(Stage stage) throws InterruptedException {
+    report.begin(stage.name());
+    try {
+      stage.run().run();
+    } catch (IOException | RuntimeException e) {
+      report.failed(e);
+    }
+    return report.end();
+  }
+
+  private void libraries() {
+    for (LibraryReport library : LibraryReport.all()) {
+      report.note(library.name(), library.usable() ? "found" : "missing", library.detail());
+    }
+    DeviceReport.all().forEach(gpu -> report.note("GPU " + gpu.number(), "found", gpu.toString()));
+    try (ImageModel model = ImageModel.bundled();
+        Engine engine = Engine.open(model, options(model).withMaxBatch(1))) {
+      report.setBackend(engine.backend());
+      report.check("backend", true, "%s (%s)".formatted(engine.backend(), engine.choice()));
+    } catch (DeviceUnavailableException e) {
+      report.check("backend", false, String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void onDevice(DeviceCheck check) {
+    List<String> found = check.run(device.options());
+    if (found.isEmpty()) {
+      report.note(check.toString(), "skipped", "this backend runs on the CPU");
+    }
+    found.forEach(line -> report.check(check.toString(), true, line));
+  }
+
+  /** One convolution of small integers, whose sums every type holds exactly. */
+  private void convolution() throws InterruptedException {
+    FamilyKernel kernel = FamilyKernel.SAMPLE;
+    report.check(kernel.toString(), kernel.compare(device.options()));
+  }
+
+  private void kernels() throws InterruptedException {
+    Comparison worst = Comparison.EQUAL;
+    int compared = 0;
+    for (FamilyKernel kernel : FamilyKernel.all()) {
+      Comparison result = kernel.compare(device.options());
+      compared++;
+      if (!result.well()) {
+        report.check(kernel.toString(), result);
+      }
+      worst = worst.worse(result);
+    }
+    report.check("%d kernels".formatted(compared), worst);
   }
 
   private static ImageModel random(String network, int size) {
@@ -103,7 +242,7 @@ final class SelftestCommand implements Callable<Integer> {
   }
 
   private Options options(ImageModel model) {
-    return device.options().withMaxBatch(32).withInput(model.inputFormat());
+    return device.options().withMaxBatch(LARGEST_BATCH).withInput(model.inputFormat());
   }
 
   private static byte[] pixels(ImageModel model, int images) {
@@ -112,55 +251,35 @@ final class SelftestCommand implements Callable<Integer> {
     return pixels;
   }
 
-  private void compare(Case one) throws InterruptedException {
+  private void networks() throws InterruptedException {
+    for (Case one : CASES) {
+      network(one);
+    }
+  }
+
+  /** On a GPU, kernel by kernel and as one CUDA graph must be bitwise the same. */
+  private void network(Case one) throws InterruptedException {
     try (ImageModel model = random(one.network(), one.size());
         Engine tested = Engine.open(model, options(model));
-        Engine reference =
-            Engine.open(
-                model,
-                options(model)
-                    .withBackend(Options.BackendChoice.REFERENCE)
-                    .withThreadsPerSlot(0)
-                    .withLibrary(null))) {
-      if (one.equals(CASES.getFirst())) {
-        console.message("checking %s (%s)".formatted(tested.backend(), tested.choice()));
-      }
+        Engine judge = Engine.open(model, Comparison.reference(options(model)))) {
+      String name =
+          "%s, %d images of %dx%d".formatted(one.network(), one.images(), one.size(), one.size());
       byte[] pixels = pixels(model, one.images());
       float[] found = tested.run(pixels);
-      float[] expected = reference.run(pixels);
-      double nmse = nmse(found, expected);
-      double difference = difference(found, expected);
-      boolean repeats = Arrays.equals(found, tested.run(pixels));
-      add(
-          "%s, %d images of %dx%d".formatted(one.network(), one.images(), one.size(), one.size()),
-          nmse <= LARGEST_NMSE && difference <= LARGEST_DIFFERENCE && repeats,
-          String.format(
-              Locale.ROOT,
-              "NMSE %.1e, max|a-b|/max|b| %.1e from the reference, %s",
-              nmse,
-              difference,
-              repeats ? "the second run bitwise the same" : "the second run differs"));
+      report.check(name, Comparison.of(found, judge.run(pixels), device.options().precision()));
+      report.check(
+          name + ", again",
+          Arrays.equals(found, tested.run(pixels)),
+          "bitwise the same result is expected");
+      if (!tested.devices().isEmpty()) {
+        try (Engine eager = Engine.open(model, options(model).withLaunch(Options.Launch.EAGER))) {
+          report.check(
+              name + ", eager",
+              Arrays.equals(found, eager.run(pixels)),
+              "bitwise what the captured graph gives is expected");
+        }
+      }
     }
-  }
-
-  private static double nmse(float[] found, float[] expected) {
-    double error = 0;
-    double power = 0;
-    for (int i = 0; i < expected.length; i++) {
-      error += Math.pow((double) found[i] - expected[i], 2);
-      power += Math.pow(expected[i], 2);
-    }
-    return error / power;
-  }
-
-  private static double difference(float[] found, float[] expected) {
-    double error = 0;
-    double largest = 0;
-    for (int i = 0; i < expected.length; i++) {
-      error = Math.max(error, Math.abs((double) found[i] - expected[i]));
-      largest = Math.max(largest, Math.abs(expected[i]));
-    }
-    return Double.isNaN(nmse(found, expected)) ? Double.NaN : error / largest;
   }
 
   private void pictures() throws InterruptedException {
@@ -177,7 +296,8 @@ final class SelftestCommand implements Callable<Integer> {
         right += name.startsWith(model.labels().get(best)) ? 1 : 0;
       }
       int all = BundledPictures.names().size();
-      add("the bundled pictures", right == all, "%d of %d labelled rightly".formatted(right, all));
+      report.check(
+          "the bundled pictures", right == all, "%d of %d labelled rightly".formatted(right, all));
     }
   }
 
@@ -195,14 +315,15 @@ final class SelftestCommand implements Callable<Integer> {
       for (Future<Boolean> result : results) {
         same &= result.get();
       }
-      add(
+      report.check(
           "%d threads on two slots".formatted(THREADS),
           same,
           "%d requests, %s"
               .formatted(
                   results.size(), same ? "every result bitwise the same" : "results differ"));
     } catch (ExecutionException e) {
-      add("%d threads on two slots".formatted(THREADS), false, String.valueOf(e.getCause()));
+      report.check(
+          "%d threads on two slots".formatted(THREADS), false, String.valueOf(e.getCause()));
     }
   }
 
@@ -210,11 +331,22 @@ final class SelftestCommand implements Callable<Integer> {
     try (ImageModel model = ImageModel.bundled()) {
       byte[] pixels = pixels(model, 1);
       int running = 0;
-      for (int round = 0; round < ROUNDS; round++) {
+      long freeBefore = 0;
+      for (int round = 0; round <= ROUNDS; round++) {
         try (Engine engine = Engine.open(model, options(model))) {
           engine.run(pixels);
           running = Math.max(running, engineThreads());
         }
+        if (round == 0) {
+          freeBefore = freeOnDevices(); // what the first one leaves in libraries may stay
+        }
+      }
+      long lost = freeBefore - freeOnDevices();
+      if (freeBefore > 0) {
+        report.check(
+            "device memory after %d engines".formatted(ROUNDS),
+            lost <= DEVICE_BYTES_LEFT,
+            "%,d bytes less are free than after one".formatted(Math.max(0, lost)));
       }
       int left = engineThreads();
       long deadline = System.nanoTime() + LONGEST_END.toNanos();
@@ -222,13 +354,17 @@ final class SelftestCommand implements Callable<Integer> {
         Thread.sleep(10); // an OpenMP library's threads end some time after the one they worked for
         left = engineThreads();
       }
-      add(
+      report.check(
           "%d engines opened and closed".formatted(ROUNDS),
           left == 0,
           running == 0
               ? "threads cannot be counted here"
               : "%d OS threads while one ran, %d after".formatted(running, left));
     }
+  }
+
+  private static long freeOnDevices() {
+    return DeviceReport.all().stream().mapToLong(DeviceReport::free).sum();
   }
 
   /**
@@ -258,12 +394,40 @@ final class SelftestCommand implements Callable<Integer> {
   private void memoryLimit() {
     try (ImageModel model = random("resnet18", 64);
         Engine engine = Engine.open(model, options(model).withMemoryLimit(1 << 20))) {
-      add(
+      report.check(
           "the memory limit",
           false,
           "%,d bytes were taken of 1 MiB".formatted(engine.memory().total()));
     } catch (MemoryLimitException _) {
-      add("the memory limit", true, "a network that needs more than allowed is refused");
+      report.check("the memory limit", true, "a network that needs more than allowed is refused");
+    }
+  }
+
+  private void throughput() throws InterruptedException {
+    if (device.options().backend() == Options.BackendChoice.REFERENCE) {
+      report.note("resnet50", "skipped", "the reference is for comparing, not for speed");
+      return;
+    }
+    for (int batch = 1; batch <= LARGEST_BATCH; batch *= 2) {
+      try (ImageModel model = ImageModel.random(Architecture.parse("resnet50"), 0, Overrides.NONE);
+          Engine engine = Engine.open(model, options(model).withMaxBatch(batch))) {
+        Measurement m =
+            Benchmark.of(engine)
+                .batch(batch)
+                .warmUp(Duration.ofMillis(200))
+                .rounds(3)
+                .atLeast(Duration.ofMillis(500))
+                .run();
+        report.check(
+            "resnet50, batches of " + batch,
+            true,
+            String.format(
+                Locale.ROOT,
+                "%.1f images/s, median %.2f ms, %.1f GFLOP/s",
+                m.imagesPerSecond(),
+                m.latency(50).toNanos() / 1e6,
+                m.flopsPerSecond() / 1e9));
+      }
     }
   }
 }

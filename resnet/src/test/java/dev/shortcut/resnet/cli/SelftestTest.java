@@ -1,0 +1,221 @@
+package dev.shortcut.resnet.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.shortcut.engine.Precision;
+import dev.shortcut.testing.device.SoftwareDevice;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class SelftestTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir Path folder;
+
+  private JsonNode report() throws Exception {
+    return JSON.readTree(folder.resolve("report.json").toFile());
+  }
+
+  private Cli.Result selftest(String... arguments) {
+    List<String> command = new ArrayList<>(List.of("selftest"));
+    command.addAll(List.of("--report", folder.resolve("report.json").toString()));
+    command.addAll(List.of(arguments));
+    return Cli.run(command.toArray(String[]::new));
+  }
+
+  private static List<String> stages(JsonNode report) {
+    List<String> names = new ArrayList<>();
+    report.get("stages").forEach(stage -> names.add(stage.get("stage").textValue()));
+    return names;
+  }
+
+  @Test
+  void stagesRunInTheirOrderAndAreInTheReport() throws Exception {
+    Cli.Result result =
+        selftest("--backend", "reference", "--only", "memory limit,convolution,foreign capture");
+    assertEquals(ExitCodes.OK, result.status(), result.err());
+    JsonNode report = report();
+    assertEquals(
+        List.of("libraries", "convolution", "foreign capture", "memory limit"), stages(report));
+    assertTrue(report.get("finished").booleanValue());
+    assertTrue(report.get("well").booleanValue());
+    assertEquals(
+        "skipped", report.at("/stages/2/checks/0/state").textValue(), report.toPrettyString());
+    assertEquals(
+        "equal to the reference",
+        report.at("/stages/1/checks/0/detail").textValue(),
+        report.toPrettyString());
+    assertTrue(result.out().contains("foreign capture"), result.out());
+  }
+
+  @Test
+  void aBackendThatCannotRunEndsIt() throws Exception {
+    Cli.Result result = selftest("--backend", "jcuda");
+    assertEquals(ExitCodes.NO_DEVICE, result.status(), result.err());
+    JsonNode report = report();
+    assertEquals(List.of("libraries"), stages(report));
+    assertEquals("WRONG", report.at("/stages/0/state").textValue());
+    assertTrue(result.err().contains("--only 'libraries'"), result.err());
+  }
+
+  @Test
+  void aStageThatIsNoneIsWrongUsage() {
+    Cli.Result result = selftest("--only", "convolution,everything");
+    assertEquals(ExitCodes.USAGE, result.status(), result.err());
+    assertTrue(result.err().contains("there is no stage 'everything'"), result.err());
+    assertFalse(Files.exists(folder.resolve("report.json")));
+  }
+
+  /** What a crash leaves: the stages before, and the name of the one that ran. */
+  @Test
+  void theFileIsWholeWhileAStageRuns() throws Exception {
+    var report =
+        new SelftestReport(
+            folder.resolve("report.json"),
+            new Console(
+                OutputStream.nullOutputStream(),
+                new PrintWriter(new StringWriter()),
+                false,
+                false));
+    report.begin("first");
+    report.check("one", true, "well");
+    report.end();
+    report.begin("second");
+    report.check("two", false, "not well");
+    JsonNode written = report();
+    assertEquals(List.of("first", "second"), stages(written));
+    assertEquals("ok", written.at("/stages/0/state").textValue());
+    assertEquals("running", written.at("/stages/1/state").textValue());
+    assertEquals("not well", written.at("/stages/1/checks/0/detail").textValue());
+    assertFalse(written.get("finished").booleanValue());
+    report.failed(new IllegalStateException("it broke"));
+    assertFalse(report.end());
+    report.finish();
+    assertTrue(report().at("/stages/1/checks/1/detail").textValue().contains("it broke"));
+    assertFalse(report.allWell());
+    assertEquals(List.of("report.json"), List.of(folder.toFile().list()));
+  }
+
+  @Test
+  void aValueThatIsNoNumberIsFarAway() {
+    float[] expected = {1, 2};
+    assertFalse(Comparison.of(new float[] {1, Float.NaN}, expected, Precision.BF16).well());
+    assertFalse(Comparison.of(new float[] {1, 2.1f}, expected, Precision.FP32).well());
+    Comparison equal = Comparison.of(expected, expected, Precision.FP32);
+    Comparison far = Comparison.of(new float[] {9, 2}, expected, Precision.FP32);
+    assertTrue(equal.well());
+    assertEquals(far, equal.worse(far));
+    assertEquals(far, far.worse(equal));
+  }
+
+  @Test
+  void theFamilyHasKernelsOfEveryKind() {
+    List<FamilyKernel> all = FamilyKernel.all();
+    assertTrue(all.size() > 100, () -> all.size() + " kernels");
+    assertTrue(all.stream().anyMatch(kernel -> kernel.residual() && kernel.relu()));
+    assertTrue(all.stream().anyMatch(kernel -> !kernel.residual() && !kernel.relu()));
+    assertEquals(all.size(), all.stream().distinct().count());
+  }
+
+  @Tag("native")
+  @ParameterizedTest
+  @EnumSource(
+      value = Precision.class,
+      names = {"FP32", "TF32", "FP16", "BF16"})
+  void theStagesForGpusPassOnTheSoftwareDevice(Precision precision) throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().devices(2));
+    Cli.Result result =
+        selftest(
+            "--backend",
+            "cuda",
+            "--device",
+            "all",
+            "--precision",
+            precision.toString(),
+            "--only",
+            "copy,own kernels,convolution,foreign capture,pictures");
+    JsonNode report = report();
+    assertEquals(ExitCodes.OK, result.status(), report.toPrettyString());
+    // On each of the two devices.
+    assertEquals(2, report.at("/stages/1/checks").size(), report.toPrettyString());
+    assertEquals(2, report.at("/stages/5/checks").size(), report.toPrettyString());
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+  }
+
+  @Tag("native")
+  @Test
+  void aDeviceThatComputesWronglyIsFound() throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().work(false));
+    Cli.Result result =
+        selftest("--backend", "cuda", "--only", "copy,own kernels,convolution,foreign capture");
+    assertEquals(ExitCodes.BUG, result.status(), result.err());
+    JsonNode report = report();
+    for (int stage = 1; stage <= 4; stage++) {
+      assertEquals(
+          "WRONG", report.at("/stages/" + stage + "/state").textValue(), report.toPrettyString());
+    }
+    assertTrue(report.get("finished").booleanValue());
+  }
+
+  @Tag("native")
+  @Test
+  void doctorTellsOfEachGpuAndTriesIt() throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().devices(4));
+    Cli.Result result = Cli.run("doctor", "--format", "json");
+    assertEquals(ExitCodes.OK, result.status(), result.err());
+    int works = 0;
+    for (JsonNode row : JSON.readTree(result.out())) {
+      if (row.get("what").textValue().matches("GPU [0-3], one layer")) {
+        assertEquals("works", row.get("state").textValue(), row.toString());
+        works++;
+      }
+    }
+    assertEquals(4, works, result.out());
+    assertEquals(List.of(), SoftwareDevice.complaints());
+  }
+
+  @Tag("native")
+  @Test
+  void fourGpusLabelPicturesAsOneDoes() {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().devices(4));
+    String[] all = {
+      "classify",
+      "--backend",
+      "cuda",
+      "--device",
+      "all",
+      "--slots",
+      "4",
+      "--batch",
+      "2",
+      "--top",
+      "1"
+    };
+    Cli.Result many = Cli.run(all);
+    assertEquals(ExitCodes.OK, many.status(), many.err());
+    all[4] = "2";
+    assertEquals(Cli.run(all).out(), many.out());
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+  }
+}
