@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdarg>
 #include <deque>
 #include <map>
@@ -232,6 +233,8 @@ struct ThreadState {
 // Everything that the lock guards.
 struct World {
   std::recursive_mutex lock;
+  std::atomic<int> waiting{0};        // threads at the beginning of a call
+  std::atomic<uint64_t> arrivals{0};  // calls that got the lock
   uint64_t generation = 1;
   bool initialized = false;
   std::map<std::string, std::string> settings;

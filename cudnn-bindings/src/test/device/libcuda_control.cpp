@@ -125,7 +125,11 @@ int enter(const char* library, const char* function, const char* detail, bool re
   return w.sticky && refusedAfterSticky ? stickyStatus(library) : 0;
 }
 
-Call::Call(const char* function, Sort sort, const char* detail) : lock_(world().lock) {
+Call::Call(const char* function, Sort sort, const char* detail) : lock_(world().lock, std::defer_lock) {
+  world().waiting++;
+  lock_.lock();
+  world().waiting--;
+  world().arrivals++;
   status_ = enter("cuda", function, detail, sort == WORK);
   if (!status_ && sort != FREE && !world().initialized)
     status_ = refuse(NOT_INITIALIZED, "%s before cuInit", function);
@@ -219,7 +223,10 @@ SWD_API uint64_t swd_total_memory(int ordinal) {
   return totalMemory(ordinal);
 }
 
-SWD_API int swd_work_enabled(void) { return world().workEnabled; }
+SWD_API int swd_work_enabled(void) {
+  std::lock_guard<std::recursive_mutex> guard(world().lock);
+  return world().workEnabled;
+}
 
 SWD_API const char* swd_setting(const char* key, const char* fallback) {
   std::lock_guard<std::recursive_mutex> guard(world().lock);

@@ -119,6 +119,21 @@ static void need(std::map<Stream*, uint64_t>& needed, const Done& target) {
   }
 }
 
+// A mutex that is unlocked and locked again mostly stays with its thread; who waits long enough gets it.
+static void letOthersIn(std::unique_lock<std::recursive_mutex>& lock) {
+  constexpr double PATIENCE = 1e-3;
+  thread_local double since = 0;
+  World& w = world();
+  if (!w.waiting) return;
+  const double begin = now();
+  if (begin - since < PATIENCE) return;
+  const uint64_t before = w.arrivals;
+  lock.unlock();
+  while (w.waiting && w.arrivals == before && now() - begin < PATIENCE) std::this_thread::yield();
+  lock.lock();
+  since = now();
+}
+
 // Runs what the targets need, and sometimes something else; other threads get their turn in between.
 int complete(std::vector<Done> targets, std::unique_lock<std::recursive_mutex>& lock) {
   World& w = world();
@@ -133,8 +148,7 @@ int complete(std::vector<Done> targets, std::unique_lock<std::recursive_mutex>& 
     if (!open) break;
     if (chance(w.eagerness) && runOne(nullptr)) continue;
     if (!runOne(&needed)) return refuse(UNKNOWN, "the work that is waited for cannot run: a cycle?");
-    lock.unlock();
-    lock.lock();
+    letOthersIn(lock);
     if (w.generation != generation) return UNKNOWN;
   }
   pruneStreams();
