@@ -6,7 +6,7 @@
 
 #include "gemm.h"
 
-namespace swd {
+namespace software {
 namespace {
 
 enum MathMode : int { DEFAULT_MATH = 0, PEDANTIC_MATH = 2, TF32_TENSOR_OP_MATH = 3 };
@@ -15,28 +15,28 @@ struct Handle {
   void* context;
   CUstream stream = nullptr;
   uint64_t workspace = 0;
-  size_t workspace_bytes = 0;
-  int math_mode = DEFAULT_MATH;
-  int pointer_mode = 0;  // host
-  int atomics_mode = 0;
+  size_t workspaceBytes = 0;
+  int mathMode = DEFAULT_MATH;
+  int pointerMode = 0;  // host
+  int atomicsMode = 0;
 };
 
-std::mutex g_lock;
-std::map<const void*, std::unique_ptr<Handle>> g_handles;
-uint64_t g_generation = 0;
+std::mutex registryLock;
+std::map<const void*, std::unique_ptr<Handle>> liveHandles;
+uint64_t registryGeneration = 0;
 
-void forget_the_past() {
-  if (g_generation != swd_generation()) {
-    g_generation = swd_generation();
-    g_handles.clear();
+void forgetThePast() {
+  if (registryGeneration != swd_generation()) {
+    registryGeneration = swd_generation();
+    liveHandles.clear();
   }
 }
 
 Handle* live(void* handle, const char* function) {
-  std::lock_guard<std::mutex> guard(g_lock);
-  forget_the_past();
-  auto found = g_handles.find(handle);
-  if (found != g_handles.end()) return found->second.get();
+  std::lock_guard<std::mutex> guard(registryLock);
+  forgetThePast();
+  auto found = liveHandles.find(handle);
+  if (found != liveHandles.end()) return found->second.get();
   swd_complain("%s: %p is no live cuBLAS handle", function, handle);
   return nullptr;
 }
@@ -58,12 +58,12 @@ Matrix operand(uint64_t address, Type type, int transposed, int64_t rows, int64_
   m.type = type;
   m.rows = transposed ? columns : rows;
   m.columns = transposed ? rows : columns;
-  m.column_stride = leading;
+  m.columnStride = leading;
   return transposed ? m.transposed() : m;
 }
 
-int product(void* given, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a, int a_type, int lda, uint64_t b,
-            int b_type, int ldb, const void* beta, uint64_t c, int c_type, int ldc, bool tf32, const char* function) {
+int product(void* given, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a, int aType, int lda, uint64_t b,
+            int bType, int ldb, const void* beta, uint64_t c, int cType, int ldc, bool tf32, const char* function) {
   Use use(given, function);
   if (!use.handle) return CUBLAS_NOT_INITIALIZED;
   Handle& h = *use.handle;
@@ -74,12 +74,12 @@ int product(void* given, int transa, int transb, int m, int n, int k, const void
   }
   if (m < 1 || n < 1 || k < 1 || !alpha || !beta || transa > 2 || transb > 2) return CUBLAS_INVALID_VALUE;
   if (lda < (transa ? k : m) || ldb < (transb ? n : k) || ldc < m) return CUBLAS_INVALID_VALUE;
-  if (h.pointer_mode != 0) return CUBLAS_NOT_SUPPORTED;
+  if (h.pointerMode != 0) return CUBLAS_NOT_SUPPORTED;
   Gemm gemm;
-  Type in = type_of_cuda(a_type), out = type_of_cuda(c_type);
+  Type in = typeOfCuda(aType), out = typeOfCuda(cType);
   bool integers = in == Type::INT8 && out == Type::INT32;
   bool floats = (in == Type::FLOAT || in == Type::HALF || in == Type::BFLOAT16) && (out == in || out == Type::FLOAT);
-  if (type_of_cuda(b_type) != in || !(integers || floats)) return CUBLAS_NOT_SUPPORTED;
+  if (typeOfCuda(bType) != in || !(integers || floats)) return CUBLAS_NOT_SUPPORTED;
   gemm.a = operand(a, in, transa, m, k, lda);
   gemm.b = operand(b, in, transb, k, n, ldb);
   gemm.c = gemm.d = operand(c, out, 0, m, n, ldc);
@@ -96,14 +96,14 @@ int product(void* given, int transa, int transb, int m, int n, int k, const void
   gemm.arithmetic.tf32 = tf32 && in == Type::FLOAT;
   // The library's own workspace belongs to nobody else; one that was given may be written on as far as it goes.
   gemm.workspace = h.workspace;
-  gemm.workspace_bytes = static_cast<int64_t>(h.workspace_bytes);
+  gemm.workspaceBytes = static_cast<int64_t>(h.workspaceBytes);
   return enqueue(gemm, h.stream, function);
 }
 
 }  // namespace
-}  // namespace swd
+}  // namespace software
 
-using namespace swd;
+using namespace software;
 
 #define ENTER \
   if (int status = swd_enter("cublas", __func__)) return status
@@ -117,10 +117,10 @@ SWD_API int cublasCreate_v2(void** handle) {
   if (!handle) return CUBLAS_INVALID_VALUE;
   auto made = std::make_unique<Handle>();
   if (swd_context(&made->context, nullptr)) return CUBLAS_NOT_INITIALIZED;
-  std::lock_guard<std::mutex> guard(g_lock);
-  forget_the_past();
+  std::lock_guard<std::mutex> guard(registryLock);
+  forgetThePast();
   *handle = made.get();
-  g_handles[made.get()] = std::move(made);
+  liveHandles[made.get()] = std::move(made);
   swd_live("cublas handle", 1);
   return CUBLAS_SUCCESS;
 }
@@ -128,8 +128,8 @@ SWD_API int cublasCreate_v2(void** handle) {
 SWD_API int cublasDestroy_v2(void* handle) {
   ENTER;
   if (!live(handle, __func__)) return CUBLAS_NOT_INITIALIZED;
-  std::lock_guard<std::mutex> guard(g_lock);
-  g_handles.erase(handle);
+  std::lock_guard<std::mutex> guard(registryLock);
+  liveHandles.erase(handle);
   swd_live("cublas handle", -1);
   return CUBLAS_SUCCESS;
 }
@@ -143,12 +143,12 @@ SWD_API int cublasGetVersion_v2(void*, int* version) {
 
 SWD_API const char* cublasGetStatusName(int status) {
   swd_note("cublas", __func__);
-  return status_name(status);
+  return statusName(status);
 }
 
 SWD_API const char* cublasGetStatusString(int status) {
   swd_note("cublas", __func__);
-  return status_name(status);
+  return statusName(status);
 }
 
 SWD_API size_t cublasGetCudartVersion(void) {
@@ -162,7 +162,7 @@ SWD_API int cublasSetStream_v2(void* handle, CUstream stream) {
   use.handle->stream = stream;
   // As the real one does: the workspace has to be given again.
   use.handle->workspace = 0;
-  use.handle->workspace_bytes = 0;
+  use.handle->workspaceBytes = 0;
   return CUBLAS_SUCCESS;
 }
 
@@ -176,44 +176,44 @@ SWD_API int cublasSetWorkspace_v2(void* handle, uint64_t workspace, size_t bytes
   HANDLE;
   if (bytes && swd_check(workspace, bytes, 256, "cublasSetWorkspace_v2")) return CUBLAS_INVALID_VALUE;
   use.handle->workspace = workspace;
-  use.handle->workspace_bytes = bytes;
+  use.handle->workspaceBytes = bytes;
   return CUBLAS_SUCCESS;
 }
 
 SWD_API int cublasSetMathMode(void* handle, int mode) {
   HANDLE;
   if ((mode & 15) > 4) return CUBLAS_INVALID_VALUE;
-  use.handle->math_mode = mode;
+  use.handle->mathMode = mode;
   return CUBLAS_SUCCESS;
 }
 
 SWD_API int cublasGetMathMode(void* handle, int* mode) {
   HANDLE;
-  *mode = use.handle->math_mode;
+  *mode = use.handle->mathMode;
   return CUBLAS_SUCCESS;
 }
 
 SWD_API int cublasSetPointerMode_v2(void* handle, int mode) {
   HANDLE;
-  use.handle->pointer_mode = mode;
+  use.handle->pointerMode = mode;
   return CUBLAS_SUCCESS;
 }
 
 SWD_API int cublasGetPointerMode_v2(void* handle, int* mode) {
   HANDLE;
-  *mode = use.handle->pointer_mode;
+  *mode = use.handle->pointerMode;
   return CUBLAS_SUCCESS;
 }
 
 SWD_API int cublasSetAtomicsMode(void* handle, int mode) {
   HANDLE;
-  use.handle->atomics_mode = mode;
+  use.handle->atomicsMode = mode;
   return CUBLAS_SUCCESS;
 }
 
 SWD_API int cublasGetAtomicsMode(void* handle, int* mode) {
   HANDLE;
-  *mode = use.handle->atomics_mode;
+  *mode = use.handle->atomicsMode;
   return CUBLAS_SUCCESS;
 }
 
@@ -222,24 +222,24 @@ SWD_API int cublasSgemm_v2(void* handle, int transa, int transb, int m, int n, i
   ENTER;
   Handle* h = live(handle, __func__);
   if (!h) return CUBLAS_NOT_INITIALIZED;
-  bool tf32 = (h->math_mode & 15) == TF32_TENSOR_OP_MATH;
+  bool tf32 = (h->mathMode & 15) == TF32_TENSOR_OP_MATH;
   return product(handle, transa, transb, m, n, k, alpha, a, 0, lda, b, 0, ldb, beta, c, 0, ldc, tf32, __func__);
 }
 
-SWD_API int cublasGemmEx(void* handle, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a, int a_type, int lda,
-                         uint64_t b, int b_type, int ldb, const void* beta, uint64_t c, int c_type, int ldc, int compute_type,
+SWD_API int cublasGemmEx(void* handle, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a, int aType, int lda,
+                         uint64_t b, int bType, int ldb, const void* beta, uint64_t c, int cType, int ldc, int computeType,
                          int) {
   ENTER;
   Handle* h = live(handle, __func__);
   if (!h) return CUBLAS_NOT_INITIALIZED;
-  if (compute_type != 68 && compute_type != 69 && compute_type != 77 && compute_type != 72 && compute_type != 73)
+  if (computeType != 68 && computeType != 69 && computeType != 77 && computeType != 72 && computeType != 73)
     return CUBLAS_NOT_SUPPORTED;
-  bool tf32 = compute_type == 77 || (compute_type == 68 && (h->math_mode & 15) == TF32_TENSOR_OP_MATH);
-  return product(handle, transa, transb, m, n, k, alpha, a, a_type, lda, b, b_type, ldb, beta, c, c_type, ldc, tf32, __func__);
+  bool tf32 = computeType == 77 || (computeType == 68 && (h->mathMode & 15) == TF32_TENSOR_OP_MATH);
+  return product(handle, transa, transb, m, n, k, alpha, a, aType, lda, b, bType, ldb, beta, c, cType, ldc, tf32, __func__);
 }
 
-SWD_API int cublasSgemmEx(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, uint64_t a, int a_type,
-                          int lda, uint64_t b, int b_type, int ldb, const float* beta, uint64_t c, int c_type, int ldc) {
+SWD_API int cublasSgemmEx(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, uint64_t a, int aType,
+                          int lda, uint64_t b, int bType, int ldb, const float* beta, uint64_t c, int cType, int ldc) {
   ENTER;
-  return product(handle, transa, transb, m, n, k, alpha, a, a_type, lda, b, b_type, ldb, beta, c, c_type, ldc, false, __func__);
+  return product(handle, transa, transb, m, n, k, alpha, a, aType, lda, b, bType, ldb, beta, c, cType, ldc, false, __func__);
 }

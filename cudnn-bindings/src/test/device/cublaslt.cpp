@@ -7,7 +7,7 @@
 
 #include "gemm.h"
 
-namespace swd {
+namespace software {
 namespace {
 
 enum DescriptionAttribute : int {
@@ -38,11 +38,11 @@ enum Epilogue : int { DEFAULT = 1, RELU = 2, BIAS = 4, RELU_BIAS = 6 };
 enum ReductionScheme : uint32_t { IN_PLACE = 1, COMPUTE = 2 };
 
 struct Description {
-  int compute_type, scale_type;
-  int pointer_mode = 0, transa = 0, transb = 0, transc = 0;
+  int computeType, scaleType;
+  int pointerMode = 0, transa = 0, transb = 0, transc = 0;
   int epilogue = DEFAULT;
   uint64_t bias = 0;
-  int bias_type = -1;  // that of d
+  int biasType = -1;  // that of d
 };
 
 struct Layout {
@@ -55,28 +55,28 @@ struct Layout {
   Matrix matrix(uint64_t address) const {
     Matrix m;
     m.address = address;
-    m.type = type_of_cuda(type);
+    m.type = typeOfCuda(type);
     m.rows = static_cast<int64_t>(rows);
     m.columns = static_cast<int64_t>(columns);
-    m.row_stride = order == 1 ? leading : 1;
-    m.column_stride = order == 1 ? 1 : leading;
+    m.rowStride = order == 1 ? leading : 1;
+    m.columnStride = order == 1 ? 1 : leading;
     return m;
   }
   bool good() const {
-    return type_of_cuda(type) != Type::UNKNOWN && order <= 1 && rows > 0 && columns > 0 && batches == 1 &&
+    return typeOfCuda(type) != Type::UNKNOWN && order <= 1 && rows > 0 && columns > 0 && batches == 1 &&
            leading >= static_cast<int64_t>(order == 1 ? columns : rows);
   }
 };
 
 struct Preference {
-  uint64_t most_workspace = 0;
+  uint64_t mostWorkspace = 0;
   uint32_t reductions = ~0u;
   uint32_t alignments[4] = {256, 256, 256, 256};
 };
 
 // What lies in the 64 bytes that are the caller's.
 struct Algorithm {
-  static constexpr uint32_t kMagic = 0x6c745377;
+  static constexpr uint32_t MAGIC = 0x6c745377;
   uint32_t magic;
   int32_t id, tile, splits;
   uint32_t reduction;
@@ -104,49 +104,49 @@ struct Object {
   Preference preference;
 };
 
-std::mutex g_lock;
-std::map<const void*, std::unique_ptr<Object>> g_objects;
-uint64_t g_generation = 0;
+std::mutex registryLock;
+std::map<const void*, std::unique_ptr<Object>> liveObjects;
+uint64_t registryGeneration = 0;
 
 Object* live(const void* object, const char* kind, const char* function) {
-  std::lock_guard<std::mutex> guard(g_lock);
-  if (g_generation != swd_generation()) {
-    g_generation = swd_generation();
-    g_objects.clear();
+  std::lock_guard<std::mutex> guard(registryLock);
+  if (registryGeneration != swd_generation()) {
+    registryGeneration = swd_generation();
+    liveObjects.clear();
   }
-  auto found = g_objects.find(object);
-  if (found != g_objects.end() && !std::strcmp(found->second->kind, kind)) return found->second.get();
+  auto found = liveObjects.find(object);
+  if (found != liveObjects.end() && !std::strcmp(found->second->kind, kind)) return found->second.get();
   swd_complain("%s: %p is no live %s", function, object, kind);
   return nullptr;
 }
 
 int create(void** place, const char* kind, Object made) {
   if (!place) return CUBLAS_INVALID_VALUE;
-  std::lock_guard<std::mutex> guard(g_lock);
-  if (g_generation != swd_generation()) {
-    g_generation = swd_generation();
-    g_objects.clear();
+  std::lock_guard<std::mutex> guard(registryLock);
+  if (registryGeneration != swd_generation()) {
+    registryGeneration = swd_generation();
+    liveObjects.clear();
   }
   made.kind = kind;
   auto object = std::make_unique<Object>(made);
   *place = object.get();
-  g_objects[object.get()] = std::move(object);
+  liveObjects[object.get()] = std::move(object);
   swd_live(kind, 1);
   return CUBLAS_SUCCESS;
 }
 
 int destroy(void* object, const char* kind, const char* function) {
   if (!live(object, kind, function)) return CUBLAS_INVALID_VALUE;
-  std::lock_guard<std::mutex> guard(g_lock);
-  g_objects.erase(object);
+  std::lock_guard<std::mutex> guard(registryLock);
+  liveObjects.erase(object);
   swd_live(kind, -1);
   return CUBLAS_SUCCESS;
 }
 
-constexpr const char* kHandle = "cublasLt handle";
-constexpr const char* kDescription = "cublasLt matmul description";
-constexpr const char* kLayout = "cublasLt matrix layout";
-constexpr const char* kPreference = "cublasLt matmul preference";
+constexpr const char* HANDLE_KIND = "cublasLt handle";
+constexpr const char* DESCRIPTION_KIND = "cublasLt matmul description";
+constexpr const char* LAYOUT_KIND = "cublasLt matrix layout";
+constexpr const char* PREFERENCE_KIND = "cublasLt matmul preference";
 
 template <typename T>
 int take(T* to, const void* from, size_t bytes) {
@@ -167,12 +167,12 @@ int give(T value, void* to, size_t bytes, size_t* written) {
 // What the four layouts and the description ask for; not supported or inconsistent: a status.
 int describe(const Description& d, const Layout& a, const Layout& b, const Layout& c, const Layout& out, Gemm* gemm) {
   if (!a.good() || !b.good() || !c.good() || !out.good()) return CUBLAS_INVALID_VALUE;
-  if (d.transa > 1 || d.transb > 1 || d.transc != 0 || d.pointer_mode != 0) return CUBLAS_NOT_SUPPORTED;
+  if (d.transa > 1 || d.transb > 1 || d.transc != 0 || d.pointerMode != 0) return CUBLAS_NOT_SUPPORTED;
   if (d.epilogue != DEFAULT && d.epilogue != RELU && d.epilogue != BIAS && d.epilogue != RELU_BIAS)
     return CUBLAS_NOT_SUPPORTED;
-  if (d.compute_type != COMPUTE_32F && d.compute_type != COMPUTE_32F_PEDANTIC && d.compute_type != COMPUTE_32F_FAST_TF32)
+  if (d.computeType != COMPUTE_32F && d.computeType != COMPUTE_32F_PEDANTIC && d.computeType != COMPUTE_32F_FAST_TF32)
     return CUBLAS_NOT_SUPPORTED;
-  if (type_of_cuda(d.scale_type) != Type::FLOAT) return CUBLAS_NOT_SUPPORTED;
+  if (typeOfCuda(d.scaleType) != Type::FLOAT) return CUBLAS_NOT_SUPPORTED;
   gemm->a = d.transa ? a.matrix(0).transposed() : a.matrix(0);
   gemm->b = d.transb ? b.matrix(0).transposed() : b.matrix(0);
   gemm->c = c.matrix(0);
@@ -184,24 +184,24 @@ int describe(const Description& d, const Layout& a, const Layout& b, const Layou
   bool floats = in == Type::FLOAT || in == Type::HALF || in == Type::BFLOAT16;
   if (gemm->b.type != in || gemm->c.type != to || !floats || (to != in && to != Type::FLOAT)) return CUBLAS_NOT_SUPPORTED;
   gemm->relu = d.epilogue == RELU || d.epilogue == RELU_BIAS;
-  gemm->bias_type = d.bias_type < 0 ? to : type_of_cuda(d.bias_type);
-  if (gemm->bias_type != to && gemm->bias_type != Type::FLOAT) return CUBLAS_NOT_SUPPORTED;
+  gemm->biasType = d.biasType < 0 ? to : typeOfCuda(d.biasType);
+  if (gemm->biasType != to && gemm->biasType != Type::FLOAT) return CUBLAS_NOT_SUPPORTED;
   return CUBLAS_SUCCESS;
 }
 
-uint64_t problem_number(const Description& d, const Gemm& g) {
+uint64_t problemNumber(const Description& d, const Gemm& g) {
   uint64_t h = 1469598103934665603u;
-  for (int64_t v : {static_cast<int64_t>(d.compute_type), static_cast<int64_t>(d.epilogue), static_cast<int64_t>(g.a.type),
-                    static_cast<int64_t>(g.d.type), g.d.rows, g.d.columns, g.a.columns, g.a.row_stride, g.a.column_stride,
-                    g.b.row_stride, g.b.column_stride, g.d.row_stride, g.d.column_stride})
+  for (int64_t v : {static_cast<int64_t>(d.computeType), static_cast<int64_t>(d.epilogue), static_cast<int64_t>(g.a.type),
+                    static_cast<int64_t>(g.d.type), g.d.rows, g.d.columns, g.a.columns, g.a.rowStride, g.a.columnStride,
+                    g.b.rowStride, g.b.columnStride, g.d.rowStride, g.d.columnStride})
     h = (h ^ static_cast<uint64_t>(v)) * 1099511628211u;
   return h ^ h >> 29;
 }
 
 }  // namespace
-}  // namespace swd
+}  // namespace software
 
-using namespace swd;
+using namespace software;
 
 #define ENTER \
   if (int status = swd_enter("cublasLt", __func__)) return status
@@ -218,71 +218,71 @@ SWD_API size_t cublasLtGetCudartVersion(void) {
 
 SWD_API const char* cublasLtGetStatusName(int status) {
   swd_note("cublasLt", __func__);
-  return status_name(status);
+  return statusName(status);
 }
 
 SWD_API const char* cublasLtGetStatusString(int status) {
   swd_note("cublasLt", __func__);
-  return status_name(status);
+  return statusName(status);
 }
 
 SWD_API int cublasLtCreate(void** handle) {
   ENTER;
   if (swd_context(nullptr, nullptr)) return CUBLAS_NOT_INITIALIZED;
-  return create(handle, kHandle, {});
+  return create(handle, HANDLE_KIND, {});
 }
 
 SWD_API int cublasLtDestroy(void* handle) {
   ENTER;
-  return destroy(handle, kHandle, __func__);
+  return destroy(handle, HANDLE_KIND, __func__);
 }
 
-SWD_API int cublasLtMatmulDescCreate(void** description, int compute_type, int scale_type) {
+SWD_API int cublasLtMatmulDescCreate(void** description, int computeType, int scaleType) {
   ENTER;
   Object made{};
-  made.description = Description{compute_type, scale_type};
-  return create(description, kDescription, made);
+  made.description = Description{computeType, scaleType};
+  return create(description, DESCRIPTION_KIND, made);
 }
 
 SWD_API int cublasLtMatmulDescDestroy(void* description) {
   ENTER;
-  return destroy(description, kDescription, __func__);
+  return destroy(description, DESCRIPTION_KIND, __func__);
 }
 
 SWD_API int cublasLtMatmulDescSetAttribute(void* description, int attribute, const void* value, size_t bytes) {
   ENTER;
-  Object* object = live(description, kDescription, __func__);
+  Object* object = live(description, DESCRIPTION_KIND, __func__);
   if (!object) return CUBLAS_INVALID_VALUE;
   Description& d = object->description;
   switch (attribute) {
-    case COMPUTE_TYPE: return take(&d.compute_type, value, bytes);
-    case SCALE_TYPE: return take(&d.scale_type, value, bytes);
-    case POINTER_MODE: return take(&d.pointer_mode, value, bytes);
+    case COMPUTE_TYPE: return take(&d.computeType, value, bytes);
+    case SCALE_TYPE: return take(&d.scaleType, value, bytes);
+    case POINTER_MODE: return take(&d.pointerMode, value, bytes);
     case TRANSA: return take(&d.transa, value, bytes);
     case TRANSB: return take(&d.transb, value, bytes);
     case TRANSC: return take(&d.transc, value, bytes);
     case EPILOGUE: return take(&d.epilogue, value, bytes);
     case BIAS_POINTER: return take(&d.bias, value, bytes);
-    case BIAS_DATA_TYPE: return take(&d.bias_type, value, bytes);
+    case BIAS_DATA_TYPE: return take(&d.biasType, value, bytes);
     default: return CUBLAS_INVALID_VALUE;
   }
 }
 
 SWD_API int cublasLtMatmulDescGetAttribute(void* description, int attribute, void* value, size_t bytes, size_t* written) {
   ENTER;
-  Object* object = live(description, kDescription, __func__);
+  Object* object = live(description, DESCRIPTION_KIND, __func__);
   if (!object) return CUBLAS_INVALID_VALUE;
   const Description& d = object->description;
   switch (attribute) {
-    case COMPUTE_TYPE: return give(d.compute_type, value, bytes, written);
-    case SCALE_TYPE: return give(d.scale_type, value, bytes, written);
-    case POINTER_MODE: return give(d.pointer_mode, value, bytes, written);
+    case COMPUTE_TYPE: return give(d.computeType, value, bytes, written);
+    case SCALE_TYPE: return give(d.scaleType, value, bytes, written);
+    case POINTER_MODE: return give(d.pointerMode, value, bytes, written);
     case TRANSA: return give(d.transa, value, bytes, written);
     case TRANSB: return give(d.transb, value, bytes, written);
     case TRANSC: return give(d.transc, value, bytes, written);
     case EPILOGUE: return give(d.epilogue, value, bytes, written);
     case BIAS_POINTER: return give(d.bias, value, bytes, written);
-    case BIAS_DATA_TYPE: return give(d.bias_type, value, bytes, written);
+    case BIAS_DATA_TYPE: return give(d.biasType, value, bytes, written);
     default: return CUBLAS_INVALID_VALUE;
   }
 }
@@ -294,17 +294,17 @@ SWD_API int cublasLtMatrixLayoutCreate(void** layout, int type, uint64_t rows, u
   made.layout.rows = rows;
   made.layout.columns = columns;
   made.layout.leading = leading;
-  return create(layout, kLayout, made);
+  return create(layout, LAYOUT_KIND, made);
 }
 
 SWD_API int cublasLtMatrixLayoutDestroy(void* layout) {
   ENTER;
-  return destroy(layout, kLayout, __func__);
+  return destroy(layout, LAYOUT_KIND, __func__);
 }
 
 SWD_API int cublasLtMatrixLayoutSetAttribute(void* layout, int attribute, const void* value, size_t bytes) {
   ENTER;
-  Object* object = live(layout, kLayout, __func__);
+  Object* object = live(layout, LAYOUT_KIND, __func__);
   if (!object) return CUBLAS_INVALID_VALUE;
   Layout& l = object->layout;
   switch (attribute) {
@@ -320,17 +320,17 @@ SWD_API int cublasLtMatrixLayoutSetAttribute(void* layout, int attribute, const 
 
 SWD_API int cublasLtMatmulPreferenceCreate(void** preference) {
   ENTER;
-  return create(preference, kPreference, {});
+  return create(preference, PREFERENCE_KIND, {});
 }
 
 SWD_API int cublasLtMatmulPreferenceDestroy(void* preference) {
   ENTER;
-  return destroy(preference, kPreference, __func__);
+  return destroy(preference, PREFERENCE_KIND, __func__);
 }
 
 SWD_API int cublasLtMatmulPreferenceSetAttribute(void* preference, int attribute, const void* value, size_t bytes) {
   ENTER;
-  Object* object = live(preference, kPreference, __func__);
+  Object* object = live(preference, PREFERENCE_KIND, __func__);
   if (!object) return CUBLAS_INVALID_VALUE;
   Preference& p = object->preference;
   switch (attribute) {
@@ -338,7 +338,7 @@ SWD_API int cublasLtMatmulPreferenceSetAttribute(void* preference, int attribute
       int mode;
       return take(&mode, value, bytes);
     }
-    case MAX_WORKSPACE_BYTES: return take(&p.most_workspace, value, bytes);
+    case MAX_WORKSPACE_BYTES: return take(&p.mostWorkspace, value, bytes);
     case REDUCTION_SCHEME_MASK: return take(&p.reductions, value, bytes);
     case MAX_WAVES_COUNT: {
       float waves;
@@ -355,15 +355,15 @@ SWD_API int cublasLtMatmulPreferenceSetAttribute(void* preference, int attribute
 SWD_API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void* a, void* b, void* c, void* d, void* preference,
                                            int requested, void* results, int* count) {
   ENTER;
-  Object *h = live(handle, kHandle, __func__), *what = live(description, kDescription, __func__);
-  Object *la = live(a, kLayout, __func__), *lb = live(b, kLayout, __func__), *lc = live(c, kLayout, __func__),
-         *ld = live(d, kLayout, __func__), *p = live(preference, kPreference, __func__);
+  Object *h = live(handle, HANDLE_KIND, __func__), *what = live(description, DESCRIPTION_KIND, __func__);
+  Object *la = live(a, LAYOUT_KIND, __func__), *lb = live(b, LAYOUT_KIND, __func__), *lc = live(c, LAYOUT_KIND, __func__),
+         *ld = live(d, LAYOUT_KIND, __func__), *p = live(preference, PREFERENCE_KIND, __func__);
   if (!h || !what || !la || !lb || !lc || !ld || !p || !results || !count || requested < 1) return CUBLAS_INVALID_VALUE;
   Gemm gemm;
   if (int status = describe(what->description, la->layout, lb->layout, lc->layout, ld->layout, &gemm)) return status;
-  uint64_t number = problem_number(what->description, gemm);
+  uint64_t number = problemNumber(what->description, gemm);
   auto& most = p->preference;
-  bool floats = gemm.a.type == Type::FLOAT, tf32 = what->description.compute_type == COMPUTE_32F_FAST_TF32;
+  bool floats = gemm.a.type == Type::FLOAT, tf32 = what->description.computeType == COMPUTE_32F_FAST_TF32;
   // CUBLASLT_NUMERICAL_IMPL_FLAGS_*: operation, accumulator << 8, input << 16.
   uint64_t input = floats ? (tf32 ? 4 : 8) : gemm.a.type == Type::HALF ? 1 : 2;
   uint64_t plain = (floats && !tf32 ? 1u : 2u) | 2u << 8 | input << 16;
@@ -372,10 +372,10 @@ SWD_API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void
   auto* out = static_cast<Result*>(results);
   *count = 0;
   auto offer = [&](int id, int splits, uint32_t reduction, uint64_t flags, uint64_t workspace, int state) {
-    if (*count == requested || workspace > most.most_workspace || (reduction && !(most.reductions & reduction))) return;
+    if (*count == requested || workspace > most.mostWorkspace || (reduction && !(most.reductions & reduction))) return;
     Result result{};
     result.algorithm =
-        Algorithm{Algorithm::kMagic, id, static_cast<int32_t>(number % 20), splits, reduction, alignment, number, flags, workspace, {0, 0}};
+        Algorithm{Algorithm::MAGIC, id, static_cast<int32_t>(number % 20), splits, reduction, alignment, number, flags, workspace, {0, 0}};
     result.workspace = workspace;
     result.state = state;
     result.waves = 0.5f;
@@ -394,7 +394,7 @@ SWD_API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void
 SWD_API int cublasLtMatmulAlgoCapGetAttribute(const void* algorithm, int attribute, void* value, size_t bytes, size_t* written) {
   ENTER;
   auto& algo = *static_cast<const Algorithm*>(algorithm);
-  if (algo.magic != Algorithm::kMagic) return CUBLAS_INVALID_VALUE;
+  if (algo.magic != Algorithm::MAGIC) return CUBLAS_INVALID_VALUE;
   switch (attribute) {
     case 15: return give(algo.flags, value, bytes, written);
     case 16:
@@ -409,7 +409,7 @@ SWD_API int cublasLtMatmulAlgoConfigGetAttribute(
     const void* algorithm, int attribute, void* value, size_t bytes, size_t* written) {
   ENTER;
   auto& algo = *static_cast<const Algorithm*>(algorithm);
-  if (algo.magic != Algorithm::kMagic) return CUBLAS_INVALID_VALUE;
+  if (algo.magic != Algorithm::MAGIC) return CUBLAS_INVALID_VALUE;
   switch (attribute) {
     case 0: return give(algo.id, value, bytes, written);
     case 1: return give(algo.tile, value, bytes, written);
@@ -422,13 +422,13 @@ SWD_API int cublasLtMatmulAlgoConfigGetAttribute(
   }
 }
 
-SWD_API int cublasLtMatmul(void* handle, void* description, const void* alpha, uint64_t a, void* a_layout, uint64_t b, void* b_layout,
-                           const void* beta, uint64_t c, void* c_layout, uint64_t d, void* d_layout, const void* algorithm,
-                           uint64_t workspace, size_t workspace_bytes, CUstream stream) {
+SWD_API int cublasLtMatmul(void* handle, void* description, const void* alpha, uint64_t a, void* aLayout, uint64_t b, void* bLayout,
+                           const void* beta, uint64_t c, void* cLayout, uint64_t d, void* dLayout, const void* algorithm,
+                           uint64_t workspace, size_t workspaceBytes, CUstream stream) {
   ENTER;
-  Object *h = live(handle, kHandle, __func__), *what = live(description, kDescription, __func__);
-  Object *la = live(a_layout, kLayout, __func__), *lb = live(b_layout, kLayout, __func__),
-         *lc = live(c_layout, kLayout, __func__), *ld = live(d_layout, kLayout, __func__);
+  Object *h = live(handle, HANDLE_KIND, __func__), *what = live(description, DESCRIPTION_KIND, __func__);
+  Object *la = live(aLayout, LAYOUT_KIND, __func__), *lb = live(bLayout, LAYOUT_KIND, __func__),
+         *lc = live(cLayout, LAYOUT_KIND, __func__), *ld = live(dLayout, LAYOUT_KIND, __func__);
   if (!h || !what || !la || !lb || !lc || !ld || !alpha || !beta) return CUBLAS_INVALID_VALUE;
   const Description& asked = what->description;
   Gemm gemm;
@@ -443,29 +443,29 @@ SWD_API int cublasLtMatmul(void* handle, void* description, const void* alpha, u
     if (!asked.bias) return CUBLAS_INVALID_VALUE;
     gemm.bias = asked.bias;
   }
-  gemm.arithmetic.tf32 = asked.compute_type == COMPUTE_32F_FAST_TF32 && gemm.a.type == Type::FLOAT;
+  gemm.arithmetic.tf32 = asked.computeType == COMPUTE_32F_FAST_TF32 && gemm.a.type == Type::FLOAT;
   if (algorithm) {
     auto& algo = *static_cast<const Algorithm*>(algorithm);
-    if (algo.magic != Algorithm::kMagic) {
+    if (algo.magic != Algorithm::MAGIC) {
       swd_complain("cublasLtMatmul: the algorithm's 64 bytes are none that the heuristics gave");
       return CUBLAS_INVALID_VALUE;
     }
-    if (algo.problem != problem_number(asked, gemm)) {
+    if (algo.problem != problemNumber(asked, gemm)) {
       swd_complain("cublasLtMatmul: the algorithm was chosen for another product");
       return CUBLAS_INVALID_VALUE;
     }
     if (algo.id == 66) return CUBLAS_NOT_SUPPORTED;
-    if (workspace_bytes < algo.workspace) {
-      swd_complain("cublasLtMatmul: %zu bytes of workspace for an algorithm that needs %llu", workspace_bytes,
+    if (workspaceBytes < algo.workspace) {
+      swd_complain("cublasLtMatmul: %zu bytes of workspace for an algorithm that needs %llu", workspaceBytes,
                    static_cast<unsigned long long>(algo.workspace));
       return CUBLAS_INVALID_VALUE;
     }
     gemm.arithmetic.splits = algo.splits;
     gemm.unordered = algo.reduction == IN_PLACE;
-    gemm.arithmetic.half_sums = (algo.flags >> 8 & 1) != 0;
+    gemm.arithmetic.halfSums = (algo.flags >> 8 & 1) != 0;
     gemm.alignment = algo.alignment;
     gemm.workspace = workspace;
-    gemm.workspace_bytes = static_cast<int64_t>(algo.workspace);
+    gemm.workspaceBytes = static_cast<int64_t>(algo.workspace);
   }
   return enqueue(gemm, stream, __func__);
 }

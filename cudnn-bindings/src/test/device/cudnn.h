@@ -12,7 +12,7 @@
 #include "matmul.h"
 #include "numbers.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 
 enum Status : int {
   SUCCESS = 0,
@@ -36,8 +36,8 @@ enum Status : int {
 enum DataType : int { FLOAT = 0, DOUBLE = 1, HALF = 2, INT8 = 3, INT32 = 4, BFLOAT16 = 9, FP8_E4M3 = 12, FP8_E5M2 = 13 };
 
 // The type of the stored elements; UNKNOWN for what nothing here computes with.
-inline Type element_type(int data_type) {
-  switch (data_type) {
+inline Type elementType(int dataType) {
+  switch (dataType) {
     case FLOAT: return Type::FLOAT;
     case DOUBLE: return Type::DOUBLE;
     case HALF: return Type::HALF;
@@ -227,21 +227,21 @@ int fail(int status, const char* format, ...) __attribute__((format(printf, 2, 3
 
 struct Tensor {
   int64_t uid = 0;
-  int data_type = FLOAT;
+  int dataType = FLOAT;
   std::vector<int64_t> dims, strides;
   int64_t alignment = 0;
-  bool is_virtual = false, by_value = false;
+  bool isVirtual = false, byValue = false;
 
-  Type type() const { return element_type(data_type); }
+  Type type() const { return elementType(dataType); }
   int64_t bytes() const {  // from the first element to the end of the last
     int64_t last = 0;
     for (size_t i = 0; i < dims.size(); i++) last += (dims[i] - 1) * strides[i];
-    return (last + 1) * size_of(type());
+    return (last + 1) * sizeOf(type());
   }
   int64_t stride(size_t i) const { return dims[i] == 1 ? 0 : strides[i]; }
   bool operator==(const Tensor& o) const {
-    return uid == o.uid && data_type == o.data_type && dims == o.dims && strides == o.strides && alignment == o.alignment &&
-           is_virtual == o.is_virtual && by_value == o.by_value;
+    return uid == o.uid && dataType == o.dataType && dims == o.dims && strides == o.strides && alignment == o.alignment &&
+           isVirtual == o.isVirtual && byValue == o.byValue;
   }
 };
 
@@ -253,11 +253,11 @@ struct Window {  // of a convolution or a pooling
 struct Operation {
   enum { CONVOLVE, POINTWISE, RESAMPLE } kind = POINTWISE;
   int mode = 0;  // of the pointwise operation or the resampling; 1 for a convolution that is a cross-correlation
-  int compute_type = FLOAT;
+  int computeType = FLOAT;
   int x = -1, w = -1, y = -1;  // w: filter, or second operand
   float alpha1 = 1, alpha2 = 1, lower = 0, upper = INFINITY, slope = 0;
   float beta = 0;
-  int padding_mode = 0;
+  int paddingMode = 0;
   Window window;
 };
 
@@ -287,12 +287,12 @@ struct Program {
 
 struct DeviceProperties {
   std::string json;
-  int64_t device_version = 0;
+  int64_t deviceVersion = 0;
   std::vector<std::pair<std::string, int64_t>> compared;  // what a plan is refused for
 
   // A status; the reason is in cudnnGetLastErrorString.
   static int parse(const std::string& json, DeviceProperties* out);
-  static DeviceProperties of_device(int ordinal);
+  static DeviceProperties ofDevice(int ordinal);
 };
 
 // --- Engines ---
@@ -309,7 +309,7 @@ struct KnobChoice {
 
 struct Engine {
   int64_t index = -1;
-  std::vector<int> numerical_notes, behavior_notes;
+  std::vector<int> numericalNotes, behaviorNotes;
   std::vector<Knob> knobs;
 };
 
@@ -319,10 +319,10 @@ struct Plan {
   DeviceProperties device;
   int64_t engine = 0;
   std::vector<KnobChoice> knobs;
-  std::vector<int> numerical_notes;
+  std::vector<int> numericalNotes;
   int64_t workspace = 0;
-  bool has_handle = false;  // finalized with a handle: may be executed
-  std::string vendor_json;  // the vendor's plan, where that made it
+  bool hasHandle = false;  // finalized with a handle: may be executed
+  std::string vendorJson;  // the vendor's plan, where that made it
   std::atomic<bool> destroyed{false};
   std::vector<void*> loaded;  // contexts in which it ran once
 };
@@ -335,7 +335,7 @@ struct Candidate {
 // The candidates for a program on a device, best first as a vendor's heuristics would say.
 std::vector<Candidate> candidates(const Program&, const DeviceProperties&, int mode);
 // An engine by its global index; false where the program has no such engine.
-bool find_engine(const Program&, const DeviceProperties&, int64_t index, Engine* out);
+bool findEngine(const Program&, const DeviceProperties&, int64_t index, Engine* out);
 // NVIDIA's own cuDNN in a process of its own (its sonames are ours), which plans for described devices. Chosen by the
 // setting cudnn.vendor: a folder that holds nvidia/*/lib and driver/. Statuses are the vendor's; texts go where ours go.
 class Vendor {
@@ -354,12 +354,12 @@ class Vendor {
 };
 
 // Whether execution can interpret the program.
-bool can_execute(const Program&);
+bool canExecute(const Program&);
 
 // Completes the plan, whose program, device, engine and knobs are set.
 int build(Plan* plan);
-std::string to_json(const Plan&);
-int from_json(const std::string& json, const DeviceProperties&, Plan* out);
+std::string toJson(const Plan&);
+int fromJson(const std::string& json, const DeviceProperties&, Plan* out);
 
 // --- Descriptors and handles ---
 
@@ -418,20 +418,20 @@ struct Descriptor {
 int finalize(Descriptor&);
 
 // The handle, if it is live; null, with the text of the failure set, if not.
-Handle* live_handle(void* handle);
-std::shared_ptr<Descriptor> live_descriptor(void* descriptor);
+Handle* liveHandle(void* handle);
+std::shared_ptr<Descriptor> liveDescriptor(void* descriptor);
 
 // Puts the plan's work on the handle's stream.
-int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor& variant_pack);
+int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor& variantPack);
 
 // Whether the calling thread may use the handle now: a status.
-int check_handle(const Handle& handle);
+int checkHandle(const Handle& handle);
 
-// Checks the addresses, by tensor, and puts the plan's work on the handle's stream. With `in_place`, tensors with a uid
-// of kMayBeResult or more may lie in one place.
-constexpr int64_t kMayBeResult = 100;
+// Checks the addresses, by tensor, and puts the plan's work on the handle's stream. With `inPlace`, tensors with a uid
+// of MAY_BE_RESULT or more may lie in one place.
+constexpr int64_t MAY_BE_RESULT = 100;
 int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses, uint64_t workspace,
-           const char* function, bool in_place);
+           const char* function, bool inPlace);
 
 // The version that cudnnGetVersion answers.
 int64_t version();
@@ -442,4 +442,4 @@ struct Lock {
   ~Lock();
 };
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn

@@ -6,10 +6,10 @@
 
 #include "cudnn.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 namespace {
 
-constexpr int64_t kMany = 1 << 20;
+constexpr int64_t MANY = 1 << 20;
 
 enum Access { SETTABLE = 1, READABLE = 2, BOTH = 3 };
 
@@ -21,7 +21,7 @@ struct Row {
 };
 
 // What a set accepts and what a get gives, as cuDNN 9.20 does it.
-const Row kTable[] = {
+const Row TABLE[] = {
     {TENSOR, TENSOR_BYTE_ALIGNMENT, TYPE_INT64, 1, 1, BOTH},
     {TENSOR, TENSOR_DATA_TYPE, TYPE_DATA_TYPE, 1, 1, BOTH},
     {TENSOR, TENSOR_DIMENSIONS, TYPE_INT64, 1, 9, BOTH},
@@ -97,25 +97,25 @@ const Row kTable[] = {
     {OPERATION_RESAMPLE_FWD, OPERATION_RESAMPLE_FWD_DESC, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, RESAMPLE},
 
     {OPERATIONGRAPH, OPERATIONGRAPH_HANDLE, TYPE_HANDLE, 1, 1, BOTH},
-    {OPERATIONGRAPH, OPERATIONGRAPH_OPS, TYPE_BACKEND_DESCRIPTOR, 0, kMany, BOTH, -1},
+    {OPERATIONGRAPH, OPERATIONGRAPH_OPS, TYPE_BACKEND_DESCRIPTOR, 0, MANY, BOTH, -1},
     {OPERATIONGRAPH, OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, TYPE_INT64, 1, 1, READABLE},
 
     {ENGINEHEUR, ENGINEHEUR_MODE, TYPE_HEUR_MODE, 1, 1, BOTH},
     {ENGINEHEUR, ENGINEHEUR_OPERATION_GRAPH, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, OPERATIONGRAPH},
     {ENGINEHEUR, ENGINEHEUR_SM_COUNT_TARGET, TYPE_INT32, 1, 1, BOTH},
     {ENGINEHEUR, ENGINEHEUR_DEVICEPROP, TYPE_BACKEND_DESCRIPTOR, 1, 1, SETTABLE, DEVICEPROP},
-    {ENGINEHEUR, ENGINEHEUR_RESULTS, TYPE_BACKEND_DESCRIPTOR, 0, kMany, READABLE, ENGINECFG},
+    {ENGINEHEUR, ENGINEHEUR_RESULTS, TYPE_BACKEND_DESCRIPTOR, 0, MANY, READABLE, ENGINECFG},
 
     {ENGINE, ENGINE_OPERATION_GRAPH, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, OPERATIONGRAPH},
     {ENGINE, ENGINE_GLOBAL_INDEX, TYPE_INT64, 1, 1, BOTH},
     {ENGINE, ENGINE_SM_COUNT_TARGET, TYPE_INT32, 1, 1, BOTH},
     {ENGINE, ENGINE_DEVICEPROP, TYPE_BACKEND_DESCRIPTOR, 1, 1, SETTABLE, DEVICEPROP},
-    {ENGINE, ENGINE_KNOB_INFO, TYPE_BACKEND_DESCRIPTOR, 0, kMany, READABLE, KNOB_INFO},
-    {ENGINE, ENGINE_NUMERICAL_NOTE, TYPE_NUMERICAL_NOTE, 0, kMany, READABLE},
-    {ENGINE, ENGINE_BEHAVIOR_NOTE, TYPE_BEHAVIOR_NOTE, 0, kMany, READABLE},
+    {ENGINE, ENGINE_KNOB_INFO, TYPE_BACKEND_DESCRIPTOR, 0, MANY, READABLE, KNOB_INFO},
+    {ENGINE, ENGINE_NUMERICAL_NOTE, TYPE_NUMERICAL_NOTE, 0, MANY, READABLE},
+    {ENGINE, ENGINE_BEHAVIOR_NOTE, TYPE_BEHAVIOR_NOTE, 0, MANY, READABLE},
 
     {ENGINECFG, ENGINECFG_ENGINE, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, ENGINE},
-    {ENGINECFG, ENGINECFG_KNOB_CHOICES, TYPE_BACKEND_DESCRIPTOR, 0, kMany, BOTH, KNOB_CHOICE},
+    {ENGINECFG, ENGINECFG_KNOB_CHOICES, TYPE_BACKEND_DESCRIPTOR, 0, MANY, BOTH, KNOB_CHOICE},
     {ENGINECFG, ENGINECFG_WORKSPACE_SIZE, TYPE_INT64, 1, 1, READABLE},
 
     {KNOB_CHOICE, KNOB_CHOICE_KNOB_TYPE, TYPE_KNOB_TYPE, 1, 1, BOTH},
@@ -132,8 +132,8 @@ const Row kTable[] = {
     {EXECUTION_PLAN, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, 1, int64_t{1} << 28, BOTH},
     {EXECUTION_PLAN, EXECUTION_PLAN_WORKSPACE_SIZE, TYPE_INT64, 1, 1, READABLE},
 
-    {VARIANT_PACK, VARIANT_PACK_UNIQUE_IDS, TYPE_INT64, 0, kMany, BOTH},
-    {VARIANT_PACK, VARIANT_PACK_DATA_POINTERS, TYPE_VOID_PTR, 0, kMany, BOTH},
+    {VARIANT_PACK, VARIANT_PACK_UNIQUE_IDS, TYPE_INT64, 0, MANY, BOTH},
+    {VARIANT_PACK, VARIANT_PACK_DATA_POINTERS, TYPE_VOID_PTR, 0, MANY, BOTH},
     {VARIANT_PACK, VARIANT_PACK_WORKSPACE, TYPE_VOID_PTR, 1, 1, BOTH},
 
     {DEVICEPROP, DEVICEPROP_DEVICE_ID, TYPE_INT32, 1, 1, SETTABLE},
@@ -171,33 +171,33 @@ bool exists(int tag, int value) {
   }
 }
 
-bool is_operation(int kind) {
+bool isOperation(int kind) {
   return kind == OPERATION_CONVOLUTION_FORWARD || kind == OPERATION_POINTWISE || kind == OPERATION_RESAMPLE_FWD;
 }
 
 // Kinds that are created and then good for nothing: no graph of ours holds them.
 bool known(int kind) {
-  for (auto& row : kTable)
+  for (auto& row : TABLE)
     if (row.kind == kind) return true;
   return false;
 }
 
-std::recursive_mutex g_lock;
-std::unordered_map<void*, std::shared_ptr<Descriptor>> g_descriptors;
-uint64_t g_generation = 0;
+std::recursive_mutex registryLock;
+std::unordered_map<void*, std::shared_ptr<Descriptor>> liveDescriptors;
+uint64_t registryGeneration = 0;
 
 // After a reset nothing from before it exists.
-void forget_the_past() {
-  if (g_generation != swd_generation()) {
-    g_generation = swd_generation();
-    g_descriptors.clear();
+void forgetThePast() {
+  if (registryGeneration != swd_generation()) {
+    registryGeneration = swd_generation();
+    liveDescriptors.clear();
   }
 }
 
 // The row for an attribute; a status in *status if there is none that fits.
 const Row* find(int kind, int attribute, int tag, Access access, int* status) {
   bool any = false;
-  for (auto& row : kTable) {
+  for (auto& row : TABLE) {
     if (row.kind != kind || row.attribute != attribute) continue;
     any = true;
     if (row.tag == tag && (row.access & access)) return &row;
@@ -214,8 +214,8 @@ const Row* find(int kind, int attribute, int tag, Access access, int* status) {
 }
 
 // A copy of a result goes into a descriptor that the caller made.
-int hand_out(const Descriptor& made, int kind, void* into) {
-  auto target = live_descriptor(into);
+int handOut(const Descriptor& made, int kind, void* into) {
+  auto target = liveDescriptor(into);
   if (!target) return fail(BAD_PARAM, "an element of the array is no live descriptor: create it before asking for it");
   if (target->kind != kind)
     return fail(BAD_PARAM, "an element of the array is a descriptor of type %d instead of %d", target->kind, kind);
@@ -239,7 +239,7 @@ void put(Descriptor& descriptor, int attribute, int tag, const T* values, int64_
   descriptor.values[attribute] = value;
 }
 
-Descriptor engine_descriptor(const Candidate& candidate, const std::shared_ptr<Program>& program,
+Descriptor engineDescriptor(const Candidate& candidate, const std::shared_ptr<Program>& program,
                              const std::shared_ptr<DeviceProperties>& device) {
   Descriptor engine = finished(ENGINE);
   engine.program = program;
@@ -250,7 +250,7 @@ Descriptor engine_descriptor(const Candidate& candidate, const std::shared_ptr<P
 }
 
 // The descriptors that a get makes anew.
-std::vector<Descriptor> made_for(const Descriptor& d, int attribute) {
+std::vector<Descriptor> madeFor(const Descriptor& d, int attribute) {
   std::vector<Descriptor> made;
   if (attribute == ENGINEHEUR_RESULTS) {
     for (auto& candidate : d.results) {
@@ -261,7 +261,7 @@ std::vector<Descriptor> made_for(const Descriptor& d, int attribute) {
       made.push_back(config);
     }
   } else if (attribute == ENGINECFG_ENGINE && d.candidate) {
-    made.push_back(engine_descriptor(*d.candidate, d.program, d.device));
+    made.push_back(engineDescriptor(*d.candidate, d.program, d.device));
   } else if (attribute == ENGINECFG_KNOB_CHOICES && d.candidate) {
     for (auto& choice : d.candidate->knobs) {
       Descriptor knob = finished(KNOB_CHOICE);
@@ -285,7 +285,7 @@ std::vector<Descriptor> made_for(const Descriptor& d, int attribute) {
 }
 
 // The bytes that a get answers with, for attributes that hold no descriptors.
-std::vector<unsigned char> bytes_for(const Descriptor& d, const Row& row) {
+std::vector<unsigned char> bytesFor(const Descriptor& d, const Row& row) {
   auto of = [](const void* from, size_t count) {
     auto* bytes = static_cast<const unsigned char*>(from);
     return std::vector<unsigned char>(bytes, bytes + count);
@@ -293,14 +293,14 @@ std::vector<unsigned char> bytes_for(const Descriptor& d, const Row& row) {
   switch (row.attribute) {
     case EXECUTION_PLAN_WORKSPACE_SIZE: return of(&d.plan->workspace, 8);
     case EXECUTION_PLAN_JSON_REPRESENTATION: {
-      std::string json = to_json(*d.plan);
+      std::string json = toJson(*d.plan);
       return of(json.data(), json.size());
     }
     case DEVICEPROP_JSON_REPRESENTATION: return of(d.device->json.data(), d.device->json.size());
     case ENGINE_NUMERICAL_NOTE:
-      return of(d.candidate->engine.numerical_notes.data(), d.candidate->engine.numerical_notes.size() * 4);
+      return of(d.candidate->engine.numericalNotes.data(), d.candidate->engine.numericalNotes.size() * 4);
     case ENGINE_BEHAVIOR_NOTE:
-      return of(d.candidate->engine.behavior_notes.data(), d.candidate->engine.behavior_notes.size() * 4);
+      return of(d.candidate->engine.behaviorNotes.data(), d.candidate->engine.behaviorNotes.size() * 4);
     case ENGINECFG_WORKSPACE_SIZE: {
       Plan plan;
       plan.program = *d.program;
@@ -347,19 +347,19 @@ int set(Descriptor& d, int attribute, int tag, int64_t count, const void* elemen
   if (tag == TYPE_HANDLE) {
     void* handle;
     std::memcpy(&handle, value.bytes.data(), 8);
-    if (!live_handle(handle)) return BAD_PARAM;
+    if (!liveHandle(handle)) return BAD_PARAM;
   }
   if (tag == TYPE_BACKEND_DESCRIPTOR) {
     for (int64_t i = 0; i < count; i++) {
       void* element;
       std::memcpy(&element, value.bytes.data() + i * 8, 8);
-      auto child = live_descriptor(element);
+      auto child = liveDescriptor(element);
       if (!child) {
         swd_complain("cuDNN: attribute %d was set to %p, which is no live descriptor", attribute, element);
         return fail(BAD_PARAM_NULL_POINTER, "attribute %d: element %lld is no live descriptor", attribute,
                     static_cast<long long>(i));
       }
-      if (row->child >= 0 ? child->kind != row->child : !is_operation(child->kind)) {
+      if (row->child >= 0 ? child->kind != row->child : !isOperation(child->kind)) {
         swd_complain("cuDNN: attribute %d was set to a descriptor of type %d", attribute, child->kind);
         return fail(BAD_PARAM, "attribute %d does not take a descriptor of type %d", attribute, child->kind);
       }
@@ -384,18 +384,18 @@ int read(const Descriptor& d, int attribute, int tag, int64_t requested, int64_t
   if (requested < 0 || requested > row->most) return fail(BAD_PARAM, "%lld elements asked for", static_cast<long long>(requested));
   if (requested > 0 && !elements) return fail(BAD_PARAM_NULL_POINTER, "the array is null");
   if (tag == TYPE_BACKEND_DESCRIPTOR) {
-    auto made = made_for(d, attribute);
+    auto made = madeFor(d, attribute);
     auto available = static_cast<int64_t>(made.size());
     int64_t given = elements ? std::min(requested, available) : available;
     // As cuDNN 9.20 does: how many knob choices there are is told only with room for them.
     if (!elements && attribute == ENGINECFG_KNOB_CHOICES) given = 0;
     for (int64_t i = 0; elements && i < given; i++)
-      if (int failed = hand_out(made[static_cast<size_t>(i)], made[static_cast<size_t>(i)].kind, static_cast<void**>(elements)[i]))
+      if (int failed = handOut(made[static_cast<size_t>(i)], made[static_cast<size_t>(i)].kind, static_cast<void**>(elements)[i]))
         return failed;
     if (count) *count = given;
     return SUCCESS;
   }
-  auto bytes = bytes_for(d, *row);
+  auto bytes = bytesFor(d, *row);
   auto available = static_cast<int64_t>(bytes.size() / width(tag));
   int64_t given = elements ? std::min(requested, available) : available;
   if (elements && given) std::memcpy(elements, bytes.data(), static_cast<size_t>(given) * width(tag));
@@ -406,20 +406,20 @@ int read(const Descriptor& d, int attribute, int tag, int64_t requested, int64_t
 }  // namespace
 
 Lock::Lock() {
-  g_lock.lock();
-  forget_the_past();
+  registryLock.lock();
+  forgetThePast();
 }
 
-Lock::~Lock() { g_lock.unlock(); }
+Lock::~Lock() { registryLock.unlock(); }
 
-std::shared_ptr<Descriptor> live_descriptor(void* descriptor) {
-  auto found = g_descriptors.find(descriptor);
-  return found == g_descriptors.end() ? nullptr : found->second;
+std::shared_ptr<Descriptor> liveDescriptor(void* descriptor) {
+  auto found = liveDescriptors.find(descriptor);
+  return found == liveDescriptors.end() ? nullptr : found->second;
 }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn
 
-using namespace swd::cudnn;
+using namespace software::cudnn;
 
 SWD_API int cudnnBackendCreateDescriptor(int kind, void** descriptor) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
@@ -433,7 +433,7 @@ SWD_API int cudnnBackendCreateDescriptor(int kind, void** descriptor) {
   if (!known(kind)) return fail(NOT_SUPPORTED, "the software cuDNN has no descriptors of type %d", kind);
   // The address of an object of its own is a name that no other live descriptor has.
   void* name = new char;
-  g_descriptors[name] = std::make_shared<Descriptor>(kind);
+  liveDescriptors[name] = std::make_shared<Descriptor>(kind);
   *descriptor = name;
   swd_live("cudnn descriptor", 1);
   return SUCCESS;
@@ -442,13 +442,13 @@ SWD_API int cudnnBackendCreateDescriptor(int kind, void** descriptor) {
 SWD_API int cudnnBackendDestroyDescriptor(void* descriptor) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
   Lock lock;
-  auto found = g_descriptors.find(descriptor);
-  if (found == g_descriptors.end()) {
+  auto found = liveDescriptors.find(descriptor);
+  if (found == liveDescriptors.end()) {
     swd_complain("cudnnBackendDestroyDescriptor: %p is no live descriptor (destroyed twice?)", descriptor);
     return fail(BAD_PARAM_NULL_POINTER, "no live descriptor");
   }
   if (found->second->plan) found->second->plan->destroyed = true;
-  g_descriptors.erase(found);
+  liveDescriptors.erase(found);
   delete static_cast<char*>(descriptor);
   swd_live("cudnn descriptor", -1);
   return SUCCESS;
@@ -457,7 +457,7 @@ SWD_API int cudnnBackendDestroyDescriptor(void* descriptor) {
 SWD_API int cudnnBackendSetAttribute(void* descriptor, int attribute, int tag, int64_t count, const void* elements) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
   Lock lock;
-  auto d = live_descriptor(descriptor);
+  auto d = liveDescriptor(descriptor);
   if (!d) {
     if (descriptor) swd_complain("cudnnBackendSetAttribute: %p is no live descriptor", descriptor);
     return fail(BAD_PARAM_NULL_POINTER, "no live descriptor");
@@ -469,7 +469,7 @@ SWD_API int cudnnBackendGetAttribute(
     void* descriptor, int attribute, int tag, int64_t requested, int64_t* count, void* elements) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
   Lock lock;
-  auto d = live_descriptor(descriptor);
+  auto d = liveDescriptor(descriptor);
   if (!d) {
     if (descriptor) swd_complain("cudnnBackendGetAttribute: %p is no live descriptor", descriptor);
     return fail(BAD_PARAM_NULL_POINTER, "no live descriptor");
@@ -480,7 +480,7 @@ SWD_API int cudnnBackendGetAttribute(
 SWD_API int cudnnBackendFinalize(void* descriptor) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
   Lock lock;
-  auto d = live_descriptor(descriptor);
+  auto d = liveDescriptor(descriptor);
   if (!d) {
     if (descriptor) swd_complain("cudnnBackendFinalize: %p is no live descriptor", descriptor);
     return fail(BAD_PARAM_NULL_POINTER, "no live descriptor");
@@ -491,13 +491,13 @@ SWD_API int cudnnBackendFinalize(void* descriptor) {
   return status;
 }
 
-SWD_API int cudnnBackendExecute(void* handle, void* plan, void* variant_pack) {
+SWD_API int cudnnBackendExecute(void* handle, void* plan, void* variantPack) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
   std::shared_ptr<Descriptor> p, pack;
   {
     Lock lock;
-    p = live_descriptor(plan);
-    pack = live_descriptor(variant_pack);
+    p = liveDescriptor(plan);
+    pack = liveDescriptor(variantPack);
   }
   if (!p || !pack) {
     swd_complain("cudnnBackendExecute: the %s is no live descriptor", p ? "variant pack" : "plan");
@@ -509,7 +509,7 @@ SWD_API int cudnnBackendExecute(void* handle, void* plan, void* variant_pack) {
     return fail(BAD_PARAM_NOT_FINALIZED, "the %s is not finalized", p->finalized ? "variant pack" : "plan");
   if (swd_handle_enter(handle))
     return fail(BAD_PARAM, "the handle is in use on another thread");
-  Handle* live = live_handle(handle);
+  Handle* live = liveHandle(handle);
   int status = live ? execute(*live, p->plan, *pack) : BAD_PARAM;
   swd_handle_leave(handle);
   return status;

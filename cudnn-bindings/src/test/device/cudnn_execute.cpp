@@ -8,7 +8,7 @@
 
 #include "cudnn.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 namespace {
 
 struct Launch {
@@ -72,7 +72,7 @@ class Epilogue {
       // What is the same for every pixel is read once.
       constant_[t] = memory[t] && !program.produced(static_cast<int>(t)) && tensor.dims[0] == 1 && tensor.dims[2] == 1 &&
                      tensor.dims[3] == 1;
-      if (constant_[t] && read_by_pointwise(static_cast<int>(t))) fill(t, {0, 0, 0});
+      if (constant_[t] && readByPointwise(static_cast<int>(t))) fill(t, {0, 0, 0});
     }
   }
 
@@ -92,11 +92,11 @@ class Epilogue {
     auto& row = rows_[t];
     auto count = static_cast<int64_t>(row.size());
     if (memory_[t]) {
-      store_row(description.type(), memory_[t], offset(description, pixel), description.strides[1], count, row.data());
-      if (description.data_type != FLOAT)
-        load_row(description.type(), memory_[t], offset(description, pixel), description.strides[1], count, row.data());
-    } else if (description.data_type != FLOAT && description.data_type != INT32) {
-      for (float& value : row) value = round_to(description.type(), value);
+      storeRow(description.type(), memory_[t], offset(description, pixel), description.strides[1], count, row.data());
+      if (description.dataType != FLOAT)
+        loadRow(description.type(), memory_[t], offset(description, pixel), description.strides[1], count, row.data());
+    } else if (description.dataType != FLOAT && description.dataType != INT32) {
+      for (float& value : row) value = roundTo(description.type(), value);
     }
   }
 
@@ -112,7 +112,7 @@ class Epilogue {
   }
 
  private:
-  bool read_by_pointwise(int tensor) const {
+  bool readByPointwise(int tensor) const {
     for (auto& o : program_.operations)
       if (o.kind == Operation::POINTWISE && (o.x == tensor || o.w == tensor)) return true;
     return false;
@@ -130,7 +130,7 @@ class Epilogue {
     if (tensor.dims[1] == 1) {
       std::fill(row.begin(), row.end(), load(tensor.type(), memory_[t], offset(tensor, pixel)));
     } else {
-      load_row(tensor.type(), memory_[t], offset(tensor, pixel), tensor.strides[1], static_cast<int64_t>(row.size()), row.data());
+      loadRow(tensor.type(), memory_[t], offset(tensor, pixel), tensor.strides[1], static_cast<int64_t>(row.size()), row.data());
     }
   }
 
@@ -140,11 +140,11 @@ class Epilogue {
   std::vector<bool> constant_;
 };
 
-void load_numbers(Type type, const void* from, int64_t index, int64_t stride, int64_t count, float* to) {
-  load_row(type, from, index, stride, count, to);
+void loadNumbers(Type type, const void* from, int64_t index, int64_t stride, int64_t count, float* to) {
+  loadRow(type, from, index, stride, count, to);
 }
 
-void load_numbers(Type, const void* from, int64_t index, int64_t stride, int64_t count, int32_t* to) {
+void loadNumbers(Type, const void* from, int64_t index, int64_t stride, int64_t count, int32_t* to) {
   for (int64_t i = 0; i < count; i++) to[i] = static_cast<const int8_t*>(from)[index + i * stride];
 }
 
@@ -153,7 +153,7 @@ void convolve(const Program& program, const std::vector<void*>& memory, const Ar
   const Operation& o = *program.convolution();
   auto tensor = [&](int i) -> const Tensor& { return program.tensors[static_cast<size_t>(i)]; };
   const Tensor &x = tensor(o.x), &w = tensor(o.w), &y = tensor(o.y);
-  const void *x_memory = memory[static_cast<size_t>(o.x)], *w_memory = memory[static_cast<size_t>(o.w)];
+  const void *xMemory = memory[static_cast<size_t>(o.x)], *wMemory = memory[static_cast<size_t>(o.w)];
   const int64_t groups = program.groups(o), channels = w.dims[1], filters = w.dims[0] / groups;
   const int64_t rows = y.dims[0] * y.dims[2] * y.dims[3], width = w.dims[3];
   Epilogue epilogue(program, memory, y.dims[1]);
@@ -182,7 +182,7 @@ void convolve(const Program& program, const std::vector<void*>& memory, const Ar
     product.columns = filters;
     product.depth = w.dims[2] * width * channels;
     product.arithmetic = arithmetic;
-    product.load_a = [&](int64_t row, int64_t k, int64_t count, Number* to) {
+    product.loadA = [&](int64_t row, int64_t k, int64_t count, Number* to) {
       Pixel at = pixel(y, row);
       int64_t top = at.h * o.window.stride[0] - o.window.before[0], left = at.w * o.window.stride[1] - o.window.before[1];
       while (count > 0) {
@@ -192,19 +192,19 @@ void convolve(const Program& program, const std::vector<void*>& memory, const Ar
           std::fill_n(to, length, Number(0));
         } else {
           int64_t from = at.n * x.strides[0] + (group * channels + c) * x.strides[1] + h * x.strides[2] + v * x.strides[3];
-          load_numbers(x.type(), x_memory, from, x.strides[1], length, to);
+          loadNumbers(x.type(), xMemory, from, x.strides[1], length, to);
         }
         k += length;
         to += length;
         count -= length;
       }
     };
-    product.load_b = [&](int64_t column, int64_t k, int64_t count, Number* to) {
+    product.loadB = [&](int64_t column, int64_t k, int64_t count, Number* to) {
       while (count > 0) {
         int64_t c = k % channels, place = k / channels, length = std::min(channels - c, count);
         int64_t from = (group * filters + column) * w.strides[0] + c * w.strides[1] + place / width * w.strides[2] +
                        place % width * w.strides[3];
-        load_numbers(w.type(), w_memory, from, w.strides[1], length, to);
+        loadNumbers(w.type(), wMemory, from, w.strides[1], length, to);
         k += length;
         to += length;
         count -= length;
@@ -240,7 +240,7 @@ void resample(const Program& program, const std::vector<void*>& memory) {
         int64_t w = at.w * o.window.stride[1] - o.window.before[1] + s;
         if (h < 0 || h >= x.dims[2] || w < 0 || w >= x.dims[3]) continue;
         inside++;
-        load_row(x.type(), from, offset(x, {at.n, h, w}), x.strides[1], channels, row.data());
+        loadRow(x.type(), from, offset(x, {at.n, h, w}), x.strides[1], channels, row.data());
         if (o.mode == MAXPOOL) {
           for (int64_t c = 0; c < channels; c++) {
             float value = row[static_cast<size_t>(c)], &best = result[static_cast<size_t>(c)];
@@ -256,7 +256,7 @@ void resample(const Program& program, const std::vector<void*>& memory) {
           static_cast<float>(o.mode == AVERAGE_INCLUDE_PADDING ? o.window.size[0] * o.window.size[1] : inside);
       for (float& value : result) value /= divisor;
     }
-    store_row(y.type(), to, offset(y, at), y.strides[1], channels, result.data());
+    storeRow(y.type(), to, offset(y, at), y.strides[1], channels, result.data());
   }
 }
 
@@ -264,13 +264,13 @@ void compute(const Plan& plan, const std::vector<void*>& memory) {
   const Program& program = plan.program;
   if (program.operations[0].kind == Operation::RESAMPLE) return resample(program, memory);
   if (const Operation* convolution = program.convolution()) {
-    int type = program.tensors[static_cast<size_t>(convolution->x)].data_type;
+    int type = program.tensors[static_cast<size_t>(convolution->x)].dataType;
     if (type == INT8) return convolve<int32_t>(program, memory, {});
     Arithmetic arithmetic;
-    for (int note : plan.numerical_notes) {
+    for (int note : plan.numericalNotes) {
       if (note == TENSOR_CORE) arithmetic.tf32 = type == FLOAT;
-      if (note == DOWN_CONVERT_INPUTS) arithmetic.down_convert = true;
-      if (note == REDUCED_PRECISION_REDUCTION) arithmetic.half_sums = true;
+      if (note == DOWN_CONVERT_INPUTS) arithmetic.downConvert = true;
+      if (note == REDUCED_PRECISION_REDUCTION) arithmetic.halfSums = true;
       if (note == NONDETERMINISTIC) {
         arithmetic.splits = 7;
         arithmetic.order = swd_random();
@@ -292,7 +292,7 @@ void run(void* argument) {
   auto& tensors = plan.program.tensors;
   std::vector<void*> memory(tensors.size());
   for (size_t t = 0; t < tensors.size(); t++) {
-    if (tensors[t].is_virtual) continue;
+    if (tensors[t].isVirtual) continue;
     char what[64];
     std::snprintf(what, sizeof what, "cuDNN plan, tensor %" PRId64, tensors[t].uid);
     memory[t] = swd_access(launch.addresses[t], static_cast<size_t>(tensors[t].bytes()),
@@ -309,7 +309,7 @@ void run(void* argument) {
 
 void release(void* argument) { delete static_cast<Launch*>(argument); }
 
-const char* kernel_name(const Plan& plan) {
+const char* kernelName(const Plan& plan) {
   if (plan.program.operations[0].kind == Operation::RESAMPLE) return "cudnn resample";
   return plan.program.convolution() ? "cudnn convolution" : "cudnn pointwise";
 }
@@ -323,7 +323,7 @@ struct Range {
 }  // namespace
 
 // Whether the calling thread may use the handle now.
-int check_handle(const Handle& handle) {
+int checkHandle(const Handle& handle) {
   void* context = nullptr;
   if (int status = swd_context(&context, nullptr))
     return fail(EXECUTION_FAILED_CUDA_DRIVER, "the calling thread has no current context (CUresult %d)", status);
@@ -335,7 +335,7 @@ int check_handle(const Handle& handle) {
 }
 
 int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses, uint64_t workspace,
-           const char* function, bool in_place) {
+           const char* function, bool inPlace) {
   auto& program = plan->program;
   auto launch = std::make_unique<Launch>();
   launch->plan = plan;
@@ -345,7 +345,7 @@ int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<
   bool writes = false;
   for (size_t t = 0; t < program.tensors.size(); t++) {
     auto& tensor = program.tensors[t];
-    if (tensor.is_virtual) continue;
+    if (tensor.isVirtual) continue;
     uint64_t address = addresses[t];
     if (!address) return fail(BAD_PARAM_NULL_POINTER, "the pointer for the tensor %" PRId64 " is null", tensor.uid);
     char what[96];
@@ -372,7 +372,7 @@ int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<
   for (auto& a : ranges)
     for (auto& b : ranges) {
       if (&a == &b || !a.written || a.begin >= b.end || b.begin >= a.end) continue;
-      if (in_place && a.begin == b.begin && a.end == b.end && a.uid >= kMayBeResult && b.uid >= kMayBeResult) continue;
+      if (inPlace && a.begin == b.begin && a.end == b.end && a.uid >= MAY_BE_RESULT && b.uid >= MAY_BE_RESULT) continue;
       swd_complain("%s: the memory of tensor %" PRId64 ", which is written, overlaps that of tensor %" PRId64 " (-1: the workspace)",
                    function, a.uid, b.uid);
       return fail(BAD_PARAM, "tensors %" PRId64 " and %" PRId64 " overlap", a.uid, b.uid);
@@ -387,19 +387,19 @@ int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<
     }
     if (!loaded) plan->loaded.push_back(handle.context);
   }
-  if (int status = swd_enqueue(handle.stream, kernel_name(*plan), run, launch.release(), release))
+  if (int status = swd_enqueue(handle.stream, kernelName(*plan), run, launch.release(), release))
     return fail(EXECUTION_FAILED_CUDA_DRIVER, "the launch failed (CUresult %d)", status);
   return SUCCESS;
 }
 
 int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor& pack) {
-  if (int status = check_handle(handle)) return status;
-  if (!plan->has_handle)
+  if (int status = checkHandle(handle)) return status;
+  if (!plan->hasHandle)
     return fail(BAD_PARAM, "the plan was finalized for a described device: restore it from its text with a handle");
   if (handle.device.compared != plan->device.compared)
     return fail(NOT_SUPPORTED_ARCH_MISMATCH, "the plan was made for another device than device %d", handle.ordinal);
   auto& program = plan->program;
-  if (!can_execute(program)) {
+  if (!canExecute(program)) {
     swd_complain("cuDNN: the software device cannot execute this graph, which the vendor can plan");
     return fail(NOT_SUPPORTED, "the software device cannot execute this graph");
   }
@@ -408,7 +408,7 @@ int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor&
     if (std::count(uids.begin(), uids.end(), uids[i]) > 1)
       return fail(BAD_PARAM, "the variant pack names the uid %" PRId64 " twice", uids[i]);
     for (auto& t : program.tensors)
-      if (t.uid == uids[i] && t.is_virtual) {
+      if (t.uid == uids[i] && t.isVirtual) {
         swd_complain("cuDNN: the variant pack has a pointer for the virtual tensor %" PRId64, t.uid);
         return fail(BAD_PARAM, "the variant pack names the virtual tensor %" PRId64, t.uid);
       }
@@ -416,7 +416,7 @@ int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor&
   std::vector<uint64_t> addresses(program.tensors.size());
   for (size_t t = 0; t < program.tensors.size(); t++) {
     auto& tensor = program.tensors[t];
-    if (tensor.is_virtual) continue;
+    if (tensor.isVirtual) continue;
     auto found = std::find(uids.begin(), uids.end(), tensor.uid);
     if (found == uids.end()) return fail(BAD_PARAM, "the variant pack has no pointer for the tensor %" PRId64, tensor.uid);
     addresses[t] = static_cast<uint64_t>(pointers[static_cast<size_t>(found - uids.begin())]);
@@ -424,4 +424,4 @@ int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor&
   return launch(handle, plan, addresses, pack.get<uint64_t>(VARIANT_PACK_WORKSPACE, 0), "cudnnBackendExecute", false);
 }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn

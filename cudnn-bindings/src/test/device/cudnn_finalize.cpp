@@ -3,7 +3,7 @@
 
 #include "cudnn.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 namespace {
 
 float real(const Descriptor& d, int attribute, float otherwise) {
@@ -36,16 +36,16 @@ void expect(const Descriptor& d, const char* what, std::initializer_list<int> at
     if (!d.has(attribute)) swd_complain("cuDNN: a %s was finalized without its attribute %d", what, attribute);
 }
 
-int finalize_tensor(Descriptor& d) {
+int finalizeTensor(Descriptor& d) {
   expect(d, "tensor", {TENSOR_DATA_TYPE, TENSOR_UNIQUE_ID});
   auto tensor = std::make_shared<Tensor>();
-  tensor->data_type = d.get<int>(TENSOR_DATA_TYPE, FLOAT);
+  tensor->dataType = d.get<int>(TENSOR_DATA_TYPE, FLOAT);
   tensor->dims = d.longs(TENSOR_DIMENSIONS);
   tensor->strides = d.longs(TENSOR_STRIDES);
   tensor->uid = d.get<int64_t>(TENSOR_UNIQUE_ID, 0);
   tensor->alignment = d.get<int64_t>(TENSOR_BYTE_ALIGNMENT, 0);
-  tensor->is_virtual = d.get<unsigned char>(TENSOR_IS_VIRTUAL, 0) != 0;
-  tensor->by_value = d.get<unsigned char>(TENSOR_IS_BY_VALUE, 0) != 0;
+  tensor->isVirtual = d.get<unsigned char>(TENSOR_IS_VIRTUAL, 0) != 0;
+  tensor->byValue = d.get<unsigned char>(TENSOR_IS_BY_VALUE, 0) != 0;
   if (tensor->dims.empty()) return fail(BAD_PARAM, "the tensor has no dimensions");
   if (tensor->dims.size() != tensor->strides.size())
     return fail(BAD_PARAM, "the tensor has %zu dimensions and %zu strides", tensor->dims.size(), tensor->strides.size());
@@ -54,7 +54,7 @@ int finalize_tensor(Descriptor& d) {
     if (tensor->dims[i] < 1) return fail(BAD_PARAM, "dimension %zu of the tensor is %lld", i, static_cast<long long>(tensor->dims[i]));
     if (tensor->strides[i] < 0) return fail(BAD_PARAM, "stride %zu of the tensor is %lld", i, static_cast<long long>(tensor->strides[i]));
   }
-  if (tensor->alignment <= 0 || tensor->alignment % size_of(tensor->type()) != 0)
+  if (tensor->alignment <= 0 || tensor->alignment % sizeOf(tensor->type()) != 0)
     return fail(BAD_PARAM, "the alignment of %lld bytes is no positive multiple of the element's size",
                 static_cast<long long>(tensor->alignment));
   if (d.get<int64_t>(TENSOR_VECTOR_COUNT, 1) != 1) return fail(NOT_SUPPORTED, "the software cuDNN has no vectorized tensors");
@@ -62,7 +62,7 @@ int finalize_tensor(Descriptor& d) {
   return SUCCESS;
 }
 
-int finalize_convolution(Descriptor& d) {
+int finalizeConvolution(Descriptor& d) {
   expect(d, "convolution",
          {CONVOLUTION_COMP_TYPE, CONVOLUTION_CONV_MODE, CONVOLUTION_PRE_PADDINGS, CONVOLUTION_POST_PADDINGS});
   int64_t n = d.get<int64_t>(CONVOLUTION_SPATIAL_DIMS, 0);
@@ -83,7 +83,7 @@ int finalize_convolution(Descriptor& d) {
 }
 
 // The finalized tensor under an attribute; null with *status set if there is none.
-std::shared_ptr<Tensor> tensor_of(const Descriptor& d, int attribute, const char* name, int* status) {
+std::shared_ptr<Tensor> tensorOf(const Descriptor& d, int attribute, const char* name, int* status) {
   auto child = d.child(attribute);
   if (!child) {
     *status = fail(BAD_PARAM, "the operation has no tensor %s", name);
@@ -96,11 +96,11 @@ std::shared_ptr<Tensor> tensor_of(const Descriptor& d, int attribute, const char
   return child->tensor;
 }
 
-int finalize_operation_convolution(Descriptor& d) {
+int finalizeOperationConvolution(Descriptor& d) {
   int status = 0;
-  auto x = tensor_of(d, OPERATION_CONVOLUTION_FORWARD_X, "x", &status);
-  auto w = x ? tensor_of(d, OPERATION_CONVOLUTION_FORWARD_W, "w", &status) : nullptr;
-  auto y = w ? tensor_of(d, OPERATION_CONVOLUTION_FORWARD_Y, "y", &status) : nullptr;
+  auto x = tensorOf(d, OPERATION_CONVOLUTION_FORWARD_X, "x", &status);
+  auto w = x ? tensorOf(d, OPERATION_CONVOLUTION_FORWARD_W, "w", &status) : nullptr;
+  auto y = w ? tensorOf(d, OPERATION_CONVOLUTION_FORWARD_Y, "y", &status) : nullptr;
   if (!y) return status;
   expect(d, "convolution operation", {OPERATION_CONVOLUTION_FORWARD_ALPHA, OPERATION_CONVOLUTION_FORWARD_BETA});
   auto convolution = d.child(OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
@@ -135,18 +135,18 @@ int finalize_operation_convolution(Descriptor& d) {
   return SUCCESS;
 }
 
-int finalize_operation_pointwise(Descriptor& d) {
+int finalizeOperationPointwise(Descriptor& d) {
   auto pointwise = d.child(OPERATION_POINTWISE_PW_DESCRIPTOR);
   if (!pointwise || !pointwise->finalized)
     return fail(BAD_PARAM, "the operation's pointwise descriptor is %s", pointwise ? "not finalized" : "missing");
   int status = 0;
-  auto x = tensor_of(d, OPERATION_POINTWISE_XDESC, "x", &status);
-  auto y = x ? tensor_of(d, OPERATION_POINTWISE_YDESC, "y", &status) : nullptr;
+  auto x = tensorOf(d, OPERATION_POINTWISE_XDESC, "x", &status);
+  auto y = x ? tensorOf(d, OPERATION_POINTWISE_YDESC, "y", &status) : nullptr;
   if (!y) return status;
   int mode = pointwise->get<int>(POINTWISE_MODE, ADD);
   bool binary = mode == ADD || mode == MUL || mode == MIN || mode == MAX || mode == DIV || mode == SUB;
   if (binary) {
-    auto b = tensor_of(d, OPERATION_POINTWISE_BDESC, "b", &status);
+    auto b = tensorOf(d, OPERATION_POINTWISE_BDESC, "b", &status);
     if (!b) return status;
     if (b->dims.size() != x->dims.size())
       return fail(BAD_PARAM, "operands of %zu and %zu dimensions", x->dims.size(), b->dims.size());
@@ -168,7 +168,7 @@ int finalize_operation_pointwise(Descriptor& d) {
   return SUCCESS;
 }
 
-int finalize_resample(Descriptor& d) {
+int finalizeResample(Descriptor& d) {
   expect(d, "resampling",
          {RESAMPLE_COMP_TYPE, RESAMPLE_POST_PADDINGS, RESAMPLE_PRE_PADDINGS, RESAMPLE_STRIDES, RESAMPLE_WINDOW_DIMS,
           RESAMPLE_NAN_PROPAGATION, RESAMPLE_PADDING_MODE});
@@ -177,13 +177,13 @@ int finalize_resample(Descriptor& d) {
   return SUCCESS;
 }
 
-int finalize_operation_resample(Descriptor& d) {
+int finalizeOperationResample(Descriptor& d) {
   auto resample = d.child(OPERATION_RESAMPLE_FWD_DESC);
   if (!resample || !resample->finalized)
     return fail(BAD_PARAM, "the operation's resample descriptor is %s", resample ? "not finalized" : "missing");
   int status = 0;
-  auto x = tensor_of(d, OPERATION_RESAMPLE_FWD_XDESC, "x", &status);
-  auto y = x ? tensor_of(d, OPERATION_RESAMPLE_FWD_YDESC, "y", &status) : nullptr;
+  auto x = tensorOf(d, OPERATION_RESAMPLE_FWD_XDESC, "x", &status);
+  auto y = x ? tensorOf(d, OPERATION_RESAMPLE_FWD_YDESC, "y", &status) : nullptr;
   if (!y) return status;
   if (x->dims.size() != y->dims.size() || x->dims[0] != y->dims[0] || x->dims[1] != y->dims[1])
     return fail(BAD_PARAM, "input and output of the resampling differ in pictures or channels");
@@ -203,12 +203,12 @@ int finalize_operation_resample(Descriptor& d) {
 }
 
 // The operations' tensors by uid, the operations in an order in which each finds its inputs.
-int finalize_graph(Descriptor& d) {
+int finalizeGraph(Descriptor& d) {
   auto program = std::make_shared<Program>();
   auto found = d.values.find(OPERATIONGRAPH_OPS);
   if (found == d.values.end() || found->second.descriptors.empty()) return fail(BAD_PARAM, "the graph has no operations");
   int status = 0;
-  auto index_of = [&](const Descriptor& operation, int attribute) {
+  auto indexOf = [&](const Descriptor& operation, int attribute) {
     auto child = operation.child(attribute);
     if (!child) return -1;
     auto& all = program->tensors;
@@ -229,10 +229,10 @@ int finalize_graph(Descriptor& d) {
       auto convolution = op->child(OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
       o.kind = Operation::CONVOLVE;
       o.mode = convolution->get<int>(CONVOLUTION_CONV_MODE, 0);
-      o.compute_type = convolution->get<int>(CONVOLUTION_COMP_TYPE, FLOAT);
-      o.x = index_of(*op, OPERATION_CONVOLUTION_FORWARD_X);
-      o.w = index_of(*op, OPERATION_CONVOLUTION_FORWARD_W);
-      o.y = index_of(*op, OPERATION_CONVOLUTION_FORWARD_Y);
+      o.computeType = convolution->get<int>(CONVOLUTION_COMP_TYPE, FLOAT);
+      o.x = indexOf(*op, OPERATION_CONVOLUTION_FORWARD_X);
+      o.w = indexOf(*op, OPERATION_CONVOLUTION_FORWARD_W);
+      o.y = indexOf(*op, OPERATION_CONVOLUTION_FORWARD_Y);
       o.alpha1 = real(*op, OPERATION_CONVOLUTION_FORWARD_ALPHA, 1);
       o.beta = real(*op, OPERATION_CONVOLUTION_FORWARD_BETA, 0);
       if (convolution->get<int64_t>(CONVOLUTION_SPATIAL_DIMS, 0) == 2) {
@@ -248,28 +248,28 @@ int finalize_graph(Descriptor& d) {
       auto pointwise = op->child(OPERATION_POINTWISE_PW_DESCRIPTOR);
       o.kind = Operation::POINTWISE;
       o.mode = pointwise->get<int>(POINTWISE_MODE, ADD);
-      o.compute_type = pointwise->get<int>(POINTWISE_MATH_PREC, FLOAT);
+      o.computeType = pointwise->get<int>(POINTWISE_MATH_PREC, FLOAT);
       o.lower = real(*pointwise, POINTWISE_RELU_LOWER_CLIP, 0);
       o.upper = real(*pointwise, POINTWISE_RELU_UPPER_CLIP, INFINITY);
       o.slope = real(*pointwise, POINTWISE_RELU_LOWER_CLIP_SLOPE, 0);
-      o.x = index_of(*op, OPERATION_POINTWISE_XDESC);
-      o.w = index_of(*op, OPERATION_POINTWISE_BDESC);
-      o.y = index_of(*op, OPERATION_POINTWISE_YDESC);
+      o.x = indexOf(*op, OPERATION_POINTWISE_XDESC);
+      o.w = indexOf(*op, OPERATION_POINTWISE_BDESC);
+      o.y = indexOf(*op, OPERATION_POINTWISE_YDESC);
       o.alpha1 = real(*op, OPERATION_POINTWISE_ALPHA1, 1);
       o.alpha2 = real(*op, OPERATION_POINTWISE_ALPHA2, 1);
     } else {
       auto resample = op->child(OPERATION_RESAMPLE_FWD_DESC);
       o.kind = Operation::RESAMPLE;
       o.mode = resample->get<int>(RESAMPLE_MODE, -1);
-      o.compute_type = resample->get<int>(RESAMPLE_COMP_TYPE, FLOAT);
-      o.padding_mode = resample->get<int>(RESAMPLE_PADDING_MODE, ZERO_PAD);
-      o.x = index_of(*op, OPERATION_RESAMPLE_FWD_XDESC);
-      o.y = index_of(*op, OPERATION_RESAMPLE_FWD_YDESC);
-      if (op->has(OPERATION_RESAMPLE_FWD_IDXDESC)) o.padding_mode = -1;  // with indices: nothing here computes them
+      o.computeType = resample->get<int>(RESAMPLE_COMP_TYPE, FLOAT);
+      o.paddingMode = resample->get<int>(RESAMPLE_PADDING_MODE, ZERO_PAD);
+      o.x = indexOf(*op, OPERATION_RESAMPLE_FWD_XDESC);
+      o.y = indexOf(*op, OPERATION_RESAMPLE_FWD_YDESC);
+      if (op->has(OPERATION_RESAMPLE_FWD_IDXDESC)) o.paddingMode = -1;  // with indices: nothing here computes them
       if (!pair(*resample, RESAMPLE_WINDOW_DIMS, 1, o.window.size) || !pair(*resample, RESAMPLE_STRIDES, 1, o.window.stride) ||
           !pair(*resample, RESAMPLE_PRE_PADDINGS, 0, o.window.before) ||
           !pair(*resample, RESAMPLE_POST_PADDINGS, 0, o.window.after))
-        o.padding_mode = -1;
+        o.paddingMode = -1;
     }
     if (status) return status;
     operations.push_back(o);
@@ -310,28 +310,28 @@ int finalize_graph(Descriptor& d) {
     auto& y = program->tensors[static_cast<size_t>(ordered[i].y)];
     bool read = false;
     for (auto& other : ordered) read = read || other.x == ordered[i].y || other.w == ordered[i].y;
-    if (y.is_virtual && !read)
+    if (y.isVirtual && !read)
       swd_complain("cuDNN: nothing reads the virtual tensor %lld, the result of an operation", static_cast<long long>(y.uid));
     if (ordered[i].kind == Operation::POINTWISE && program->tensors[static_cast<size_t>(ordered[i].x)].dims != y.dims)
       swd_complain("cuDNN: the first operand of a pointwise operation is broadcast; only the second may be");
   }
   d.program = program;
   if (d.has(OPERATIONGRAPH_HANDLE)) {
-    Handle* handle = live_handle(d.get<void*>(OPERATIONGRAPH_HANDLE, nullptr));
+    Handle* handle = liveHandle(d.get<void*>(OPERATIONGRAPH_HANDLE, nullptr));
     if (!handle) return BAD_PARAM;
     d.device = std::make_shared<DeviceProperties>(handle->device);
   }
   return SUCCESS;
 }
 
-int finalize_device(Descriptor& d) {
+int finalizeDevice(Descriptor& d) {
   d.device = std::make_shared<DeviceProperties>();
   if (d.has(DEVICEPROP_JSON_REPRESENTATION)) {
     auto& bytes = d.values[DEVICEPROP_JSON_REPRESENTATION].bytes;
     return DeviceProperties::parse(std::string(bytes.begin(), bytes.end()), d.device.get());
   }
   if (d.has(DEVICEPROP_HANDLE)) {
-    Handle* handle = live_handle(d.get<void*>(DEVICEPROP_HANDLE, nullptr));
+    Handle* handle = liveHandle(d.get<void*>(DEVICEPROP_HANDLE, nullptr));
     if (!handle) return BAD_PARAM;
     *d.device = handle->device;
     return SUCCESS;
@@ -339,12 +339,12 @@ int finalize_device(Descriptor& d) {
   if (!d.has(DEVICEPROP_DEVICE_ID)) return fail(NOT_INITIALIZED, "device properties need a device, a handle or a JSON text");
   int ordinal = d.get<int>(DEVICEPROP_DEVICE_ID, 0);
   if (swd_attribute(ordinal, 75) < 0) return fail(BAD_PARAM, "there is no device %d", ordinal);
-  *d.device = DeviceProperties::of_device(ordinal);
+  *d.device = DeviceProperties::ofDevice(ordinal);
   return SUCCESS;
 }
 
 // The device that a query is about: what it names, or what its graph's handle says.
-std::shared_ptr<DeviceProperties> device_of(const Descriptor& d, int attribute, const Descriptor& graph, int* status) {
+std::shared_ptr<DeviceProperties> deviceOf(const Descriptor& d, int attribute, const Descriptor& graph, int* status) {
   if (auto named = d.child(attribute)) {
     if (named->finalized) return named->device;
     *status = fail(BAD_PARAM, "the device properties are not finalized");
@@ -355,11 +355,11 @@ std::shared_ptr<DeviceProperties> device_of(const Descriptor& d, int attribute, 
   return graph.device;
 }
 
-int finalize_heuristics(Descriptor& d) {
+int finalizeHeuristics(Descriptor& d) {
   auto graph = d.child(ENGINEHEUR_OPERATION_GRAPH);
   if (!graph || !graph->finalized) return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
   int status = 0;
-  auto device = device_of(d, ENGINEHEUR_DEVICEPROP, *graph, &status);
+  auto device = deviceOf(d, ENGINEHEUR_DEVICEPROP, *graph, &status);
   if (!device) return status;
   int mode = d.get<int>(ENGINEHEUR_MODE, -1);
   if (mode < INSTANT || mode > MODE_A) return fail(BAD_PARAM, "there is no heuristic mode %d", mode);
@@ -369,16 +369,16 @@ int finalize_heuristics(Descriptor& d) {
   return SUCCESS;
 }
 
-int finalize_engine(Descriptor& d) {
+int finalizeEngine(Descriptor& d) {
   auto graph = d.child(ENGINE_OPERATION_GRAPH);
   if (!graph || !graph->finalized) return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
   if (!d.has(ENGINE_GLOBAL_INDEX)) return fail(NOT_SUPPORTED, "the engine has no global index");
   int status = 0;
-  auto device = device_of(d, ENGINE_DEVICEPROP, *graph, &status);
+  auto device = deviceOf(d, ENGINE_DEVICEPROP, *graph, &status);
   if (!device) return status;
   auto candidate = std::make_shared<Candidate>();
   int64_t index = d.get<int64_t>(ENGINE_GLOBAL_INDEX, -1);
-  if (!find_engine(*graph->program, *device, index, &candidate->engine))
+  if (!findEngine(*graph->program, *device, index, &candidate->engine))
     return fail(NOT_SUPPORTED, "no engine %lld for this graph on this device", static_cast<long long>(index));
   d.program = graph->program;
   d.device = device;
@@ -386,7 +386,7 @@ int finalize_engine(Descriptor& d) {
   return SUCCESS;
 }
 
-int finalize_config(Descriptor& d) {
+int finalizeConfig(Descriptor& d) {
   auto engine = d.child(ENGINECFG_ENGINE);
   if (!engine || !engine->finalized) return fail(BAD_PARAM, "the engine is %s", engine ? "not finalized" : "missing");
   auto candidate = std::make_shared<Candidate>(*engine->candidate);
@@ -413,11 +413,11 @@ int finalize_config(Descriptor& d) {
   return SUCCESS;
 }
 
-int finalize_plan(Descriptor& d) {
+int finalizePlan(Descriptor& d) {
   auto plan = std::make_shared<Plan>();
   Handle* handle = nullptr;
   if (d.has(EXECUTION_PLAN_HANDLE)) {
-    handle = live_handle(d.get<void*>(EXECUTION_PLAN_HANDLE, nullptr));
+    handle = liveHandle(d.get<void*>(EXECUTION_PLAN_HANDLE, nullptr));
     if (!handle) return BAD_PARAM;
   }
   std::shared_ptr<DeviceProperties> device;
@@ -429,7 +429,7 @@ int finalize_plan(Descriptor& d) {
   }
   if (auto found = d.values.find(EXECUTION_PLAN_JSON_REPRESENTATION); found != d.values.end()) {
     if (!device) return fail(BAD_PARAM, "restoring a plan needs a handle or device properties");
-    int status = from_json(std::string(found->second.bytes.begin(), found->second.bytes.end()), *device, plan.get());
+    int status = fromJson(std::string(found->second.bytes.begin(), found->second.bytes.end()), *device, plan.get());
     if (status) return status;
   } else {
     auto config = d.child(EXECUTION_PLAN_ENGINE_CONFIG);
@@ -441,12 +441,12 @@ int finalize_plan(Descriptor& d) {
     plan->knobs = config->candidate->knobs;
     if (int status = build(plan.get())) return status;
   }
-  plan->has_handle = handle != nullptr;
+  plan->hasHandle = handle != nullptr;
   d.plan = plan;
   return SUCCESS;
 }
 
-int finalize_pack(Descriptor& d) {
+int finalizePack(Descriptor& d) {
   auto uids = d.values.find(VARIANT_PACK_UNIQUE_IDS), pointers = d.values.find(VARIANT_PACK_DATA_POINTERS);
   int64_t named = uids == d.values.end() ? 0 : uids->second.count;
   int64_t given = pointers == d.values.end() ? 0 : pointers->second.count;
@@ -466,26 +466,26 @@ int finalize_pack(Descriptor& d) {
 
 int finalize(Descriptor& d) {
   switch (d.kind) {
-    case TENSOR: return finalize_tensor(d);
-    case CONVOLUTION: return finalize_convolution(d);
+    case TENSOR: return finalizeTensor(d);
+    case CONVOLUTION: return finalizeConvolution(d);
     case POINTWISE: expect(d, "pointwise operation", {POINTWISE_MODE, POINTWISE_MATH_PREC}); return SUCCESS;
-    case RESAMPLE: return finalize_resample(d);
-    case OPERATION_CONVOLUTION_FORWARD: return finalize_operation_convolution(d);
-    case OPERATION_POINTWISE: return finalize_operation_pointwise(d);
-    case OPERATION_RESAMPLE_FWD: return finalize_operation_resample(d);
-    case OPERATIONGRAPH: return finalize_graph(d);
-    case DEVICEPROP: return finalize_device(d);
-    case ENGINEHEUR: return finalize_heuristics(d);
-    case ENGINE: return finalize_engine(d);
-    case ENGINECFG: return finalize_config(d);
+    case RESAMPLE: return finalizeResample(d);
+    case OPERATION_CONVOLUTION_FORWARD: return finalizeOperationConvolution(d);
+    case OPERATION_POINTWISE: return finalizeOperationPointwise(d);
+    case OPERATION_RESAMPLE_FWD: return finalizeOperationResample(d);
+    case OPERATIONGRAPH: return finalizeGraph(d);
+    case DEVICEPROP: return finalizeDevice(d);
+    case ENGINEHEUR: return finalizeHeuristics(d);
+    case ENGINE: return finalizeEngine(d);
+    case ENGINECFG: return finalizeConfig(d);
     case KNOB_CHOICE:
       return d.has(KNOB_CHOICE_KNOB_TYPE) && d.has(KNOB_CHOICE_KNOB_VALUE)
                  ? static_cast<int>(SUCCESS)
                  : fail(BAD_PARAM, "the knob choice lacks its type or its value");
-    case EXECUTION_PLAN: return finalize_plan(d);
-    case VARIANT_PACK: return finalize_pack(d);
+    case EXECUTION_PLAN: return finalizePlan(d);
+    case VARIANT_PACK: return finalizePack(d);
     default: return fail(BAD_PARAM, "a descriptor of type %d is not made by hand", d.kind);
   }
 }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn

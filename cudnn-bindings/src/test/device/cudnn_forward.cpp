@@ -11,14 +11,14 @@
 #include "cudnn.h"
 #include "cudnn_message.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 namespace {
 
 constexpr int SUBLIBRARY_UNAVAILABLE = 3009;
 
-std::string beside_us(const char* file) {
+std::string besideUs(const char* file) {
   Dl_info us{};
-  dladdr(reinterpret_cast<void*>(&beside_us), &us);
+  dladdr(reinterpret_cast<void*>(&besideUs), &us);
   std::string path = us.dli_fname ? us.dli_fname : "";
   return path.substr(0, path.rfind('/') + 1) + file;
 }
@@ -27,7 +27,7 @@ std::string beside_us(const char* file) {
 int start(const std::string& folder) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) return -1;
-  std::string program = beside_us("cudnn-vendor"), libraries = "LD_LIBRARY_PATH=" + folder + "/driver";
+  std::string program = besideUs("cudnn-vendor"), libraries = "LD_LIBRARY_PATH=" + folder + "/driver";
   for (const char* package : {"cudnn", "cublas", "cuda_nvrtc", "cuda_runtime"})
     libraries += ":" + folder + "/nvidia/" + package + "/lib";
   std::string home = std::string("HOME=") + (std::getenv("HOME") ? std::getenv("HOME") : "/");
@@ -56,11 +56,11 @@ MessageWriter question(Question what, const Program& program, const DeviceProper
   return w;
 }
 
-Engine read_engine(MessageReader& r) {
+Engine readEngine(MessageReader& r) {
   Engine engine;
   engine.index = r.number();
-  for (int64_t note : r.numbers()) engine.numerical_notes.push_back(static_cast<int>(note));
-  for (int64_t note : r.numbers()) engine.behavior_notes.push_back(static_cast<int>(note));
+  for (int64_t note : r.numbers()) engine.numericalNotes.push_back(static_cast<int>(note));
+  for (int64_t note : r.numbers()) engine.behaviorNotes.push_back(static_cast<int>(note));
   auto knobs = r.numbers();
   for (size_t i = 0; i + 3 < knobs.size(); i += 4)
     engine.knobs.push_back({static_cast<int>(knobs[i]), knobs[i + 1], knobs[i + 2], knobs[i + 3]});
@@ -96,7 +96,7 @@ bool Vendor::ask(const std::string& question, std::string* answer) {
     return true;
   }
   if (socket_ < 0) socket_ = start(folder_);
-  if (socket_ < 0 || !send_message(socket_, question) || !receive_message(socket_, answer)) {
+  if (socket_ < 0 || !sendMessage(socket_, question) || !receiveMessage(socket_, answer)) {
     swd_complain("cuDNN: the process with the vendor's library under %s ended or did not start", folder_.c_str());
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
@@ -117,7 +117,7 @@ int Vendor::candidates(const Program& program, const DeviceProperties& device, i
   if (status) return fail(status, "%s", text.c_str());
   int64_t count = r.number();
   for (int64_t i = 0; r.good && i < count; i++) {
-    Candidate candidate{read_engine(r), {}};
+    Candidate candidate{readEngine(r), {}};
     auto choices = r.numbers();
     for (size_t k = 0; k + 1 < choices.size(); k += 2)
       candidate.knobs.push_back({static_cast<int>(choices[k]), choices[k + 1]});
@@ -135,7 +135,7 @@ int Vendor::engine(const Program& program, const DeviceProperties& device, int64
   auto status = static_cast<int>(r.number());
   std::string text = r.text();
   if (status) return fail(status, "%s", text.c_str());
-  *out = read_engine(r);
+  *out = readEngine(r);
   return SUCCESS;
 }
 
@@ -149,25 +149,25 @@ int Vendor::plan(Plan* plan) {
   auto status = static_cast<int>(r.number());
   std::string text = r.text();
   if (status) return fail(status, "%s", text.c_str());
-  plan->numerical_notes = read_engine(r).numerical_notes;
+  plan->numericalNotes = readEngine(r).numericalNotes;
   plan->workspace = r.number();
-  plan->vendor_json = r.text();
+  plan->vendorJson = r.text();
   return SUCCESS;
 }
 
 int Vendor::restore(Plan* plan) {
   auto w = question(RESTORE_PLAN, plan->program, plan->device);
   w.add(plan->engine);
-  w.add(plan->vendor_json);
+  w.add(plan->vendorJson);
   std::string answer;
   if (!ask(w.bytes, &answer)) return unavailable();
   MessageReader r(answer);
   auto status = static_cast<int>(r.number());
   std::string text = r.text();
   if (status) return fail(status, "%s", text.c_str());
-  plan->numerical_notes = read_engine(r).numerical_notes;
+  plan->numericalNotes = readEngine(r).numericalNotes;
   plan->workspace = r.number();
   return SUCCESS;
 }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn

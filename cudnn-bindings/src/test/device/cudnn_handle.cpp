@@ -8,19 +8,19 @@
 
 #include "cudnn.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 namespace {
 
-thread_local std::string t_last_error;
+thread_local std::string lastError;
 
-std::mutex g_lock;
-std::unordered_map<void*, std::unique_ptr<Handle>> g_handles;
-uint64_t g_generation = 0;
+std::mutex registryLock;
+std::unordered_map<void*, std::unique_ptr<Handle>> liveHandles;
+uint64_t registryGeneration = 0;
 
-void forget_the_past() {
-  if (g_generation != swd_generation()) {
-    g_generation = swd_generation();
-    g_handles.clear();
+void forgetThePast() {
+  if (registryGeneration != swd_generation()) {
+    registryGeneration = swd_generation();
+    liveHandles.clear();
   }
 }
 
@@ -32,15 +32,15 @@ int fail(int status, const char* format, ...) {
   va_start(arguments, format);
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  t_last_error = text;
+  lastError = text;
   return status;
 }
 
-Handle* live_handle(void* handle) {
-  std::lock_guard<std::mutex> guard(g_lock);
-  forget_the_past();
-  auto found = g_handles.find(handle);
-  if (found != g_handles.end()) return found->second.get();
+Handle* liveHandle(void* handle) {
+  std::lock_guard<std::mutex> guard(registryLock);
+  forgetThePast();
+  auto found = liveHandles.find(handle);
+  if (found != liveHandles.end()) return found->second.get();
   if (handle) swd_complain("cuDNN: %p is no live handle", handle);
   fail(handle ? BAD_PARAM : BAD_PARAM_NULL_POINTER, "%p is no live handle", handle);
   return nullptr;
@@ -48,9 +48,9 @@ Handle* live_handle(void* handle) {
 
 int64_t version() { return std::strtoll(swd_setting("cudnn.version", "92000"), nullptr, 10); }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn
 
-using namespace swd::cudnn;
+using namespace software::cudnn;
 
 SWD_API size_t cudnnGetVersion(void) {
   swd_note("cudnn", __func__);
@@ -95,10 +95,10 @@ SWD_API const char* cudnnGetErrorString(int status) {
 SWD_API void cudnnGetLastErrorString(char* message, size_t size) {
   swd_note("cudnn", __func__);
   if (!message || !size) return;
-  size_t length = std::min(size - 1, t_last_error.size());
-  t_last_error.copy(message, length);
+  size_t length = std::min(size - 1, lastError.size());
+  lastError.copy(message, length);
   message[length] = 0;
-  t_last_error.clear();
+  lastError.clear();
 }
 
 SWD_API int cudnnGetProperty(int type, int* value) {
@@ -124,28 +124,28 @@ SWD_API int cudnnCreate(void** handle) {
   auto made = std::make_unique<Handle>();
   if (int status = swd_context(&made->context, &made->ordinal))
     return fail(NOT_INITIALIZED, "the calling thread has no current context (CUresult %d)", status);
-  made->device = DeviceProperties::of_device(made->ordinal);
-  std::lock_guard<std::mutex> guard(g_lock);
-  forget_the_past();
+  made->device = DeviceProperties::ofDevice(made->ordinal);
+  std::lock_guard<std::mutex> guard(registryLock);
+  forgetThePast();
   *handle = made.get();
-  g_handles[made.get()] = std::move(made);
+  liveHandles[made.get()] = std::move(made);
   swd_live("cudnn handle", 1);
   return SUCCESS;
 }
 
 SWD_API int cudnnDestroy(void* handle) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
-  if (!live_handle(handle)) return BAD_PARAM;
+  if (!liveHandle(handle)) return BAD_PARAM;
   swd_handle_enter(handle);
   swd_handle_leave(handle);
-  std::lock_guard<std::mutex> guard(g_lock);
-  if (g_handles.erase(handle)) swd_live("cudnn handle", -1);
+  std::lock_guard<std::mutex> guard(registryLock);
+  if (liveHandles.erase(handle)) swd_live("cudnn handle", -1);
   return SUCCESS;
 }
 
 SWD_API int cudnnSetStream(void* handle, CUstream stream) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
-  Handle* live = live_handle(handle);
+  Handle* live = liveHandle(handle);
   if (!live) return BAD_PARAM;
   swd_handle_enter(handle);
   int status = swd_stream_check(stream);
@@ -156,7 +156,7 @@ SWD_API int cudnnSetStream(void* handle, CUstream stream) {
 
 SWD_API int cudnnGetStream(void* handle, CUstream* stream) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
-  Handle* live = live_handle(handle);
+  Handle* live = liveHandle(handle);
   if (!live) return BAD_PARAM;
   *stream = live->stream;
   return SUCCESS;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace swd::cudnn {
+namespace software::cudnn {
 
 enum Question : int64_t { HEURISTICS = 1, ENGINE_INFO = 2, MAKE_PLAN = 3, RESTORE_PLAN = 4 };
 
@@ -71,18 +71,18 @@ inline bool transfer(int fd, char* bytes, size_t count, bool out) {
   return true;
 }
 
-inline bool send_message(int fd, const std::string& message) {
+inline bool sendMessage(int fd, const std::string& message) {
   uint64_t length = message.size();
   std::string framed(reinterpret_cast<char*>(&length), 8);
   framed += message;
   return transfer(fd, framed.data(), framed.size(), true);
 }
 
-inline bool receive_message(int fd, std::string* message) {
+inline bool receiveMessage(int fd, std::string* message) {
   uint64_t length = 0;
   if (!transfer(fd, reinterpret_cast<char*>(&length), 8, false) || length > (uint64_t{1} << 28)) return false;
   message->resize(length);
   return transfer(fd, message->data(), length, false);
 }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn

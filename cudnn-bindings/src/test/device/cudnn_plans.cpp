@@ -10,7 +10,7 @@
 #include "cudnn.h"
 #include "json.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 namespace {
 
 enum KnobType : int { TILE_SIZE = 2, SPLIT_K_BUF = 12, KERNEL_CFG = 24 };
@@ -26,12 +26,12 @@ enum class Pattern {
 
 const Tensor& at(const Program& p, int index) { return p.tensors[static_cast<size_t>(index)]; }
 
-bool plannable(int data_type) {
-  return data_type == FLOAT || data_type == DOUBLE || data_type == HALF || data_type == BFLOAT16 || data_type == INT8 || data_type == INT32 ||
-         data_type == FP8_E4M3 || data_type == FP8_E5M2;
+bool plannable(int dataType) {
+  return dataType == FLOAT || dataType == DOUBLE || dataType == HALF || dataType == BFLOAT16 || dataType == INT8 || dataType == INT32 ||
+         dataType == FP8_E4M3 || dataType == FP8_E5M2;
 }
 
-bool computable_mode(int mode) {
+bool computableMode(int mode) {
   switch (mode) {
     case ADD:
     case MUL:
@@ -59,18 +59,18 @@ bool broadcasts(const Tensor& b, const Tensor& y) {
   return true;
 }
 
-bool channels_last(const Tensor& t) { return t.dims[1] == 1 || t.strides[1] == 1; }
+bool channelsLast(const Tensor& t) { return t.dims[1] == 1 || t.strides[1] == 1; }
 
 // A device has instructions for some types only.
-bool has_type(const DeviceProperties& device, int data_type) {
-  if (data_type == BFLOAT16) return device.device_version >= 800;
-  if (data_type == FP8_E4M3 || data_type == FP8_E5M2) return device.device_version >= 890;
+bool hasType(const DeviceProperties& device, int dataType) {
+  if (dataType == BFLOAT16) return device.deviceVersion >= 800;
+  if (dataType == FP8_E4M3 || dataType == FP8_E5M2) return device.deviceVersion >= 890;
   return true;
 }
 
-Pattern pattern_of(const Program& p, const DeviceProperties& device) {
+Pattern patternOf(const Program& p, const DeviceProperties& device) {
   for (auto& t : p.tensors)
-    if (t.dims.size() != 4 || !plannable(t.data_type) || !has_type(device, t.data_type) || t.by_value) return Pattern::NONE;
+    if (t.dims.size() != 4 || !plannable(t.dataType) || !hasType(device, t.dataType) || t.byValue) return Pattern::NONE;
   int convolutions = 0, resamplings = 0;
   for (auto& o : p.operations) {
     convolutions += o.kind == Operation::CONVOLVE;
@@ -79,10 +79,10 @@ Pattern pattern_of(const Program& p, const DeviceProperties& device) {
   if (resamplings) {
     if (p.operations.size() != 1) return Pattern::NONE;
     auto& o = p.operations[0];
-    if (at(p, o.x).is_virtual || at(p, o.y).is_virtual || at(p, o.x).data_type != at(p, o.y).data_type) return Pattern::NONE;
+    if (at(p, o.x).isVirtual || at(p, o.y).isVirtual || at(p, o.x).dataType != at(p, o.y).dataType) return Pattern::NONE;
     bool maximum = o.mode == MAXPOOL;
     if (!maximum && o.mode != AVERAGE_INCLUDE_PADDING && o.mode != AVERAGE_EXCLUDE_PADDING) return Pattern::NONE;
-    if (o.padding_mode != (maximum ? NEG_INF_PAD : ZERO_PAD) || o.compute_type != FLOAT) return Pattern::NONE;
+    if (o.paddingMode != (maximum ? NEG_INF_PAD : ZERO_PAD) || o.computeType != FLOAT) return Pattern::NONE;
     return Pattern::RESAMPLE;
   }
   if (convolutions > 1) return Pattern::NONE;
@@ -91,41 +91,41 @@ Pattern pattern_of(const Program& p, const DeviceProperties& device) {
     if (o.kind == Operation::CONVOLVE) {
       if (i != 0) return Pattern::NONE;  // something is computed on the way into the convolution
       auto &x = at(p, o.x), &w = at(p, o.w), &y = at(p, o.y);
-      bool integers = x.data_type == INT8;
-      if (x.is_virtual || w.is_virtual || x.data_type != w.data_type || o.mode != 1) return Pattern::NONE;
-      if (o.beta != 0 && y.is_virtual) return Pattern::NONE;
-      int compute_type = integers ? INT32 : x.data_type == DOUBLE ? DOUBLE : FLOAT;
-      if (o.compute_type != compute_type || (integers && y.data_type == INT8)) return Pattern::NONE;
-      if (integers && (!channels_last(x) || !channels_last(w) || !channels_last(y))) return Pattern::NONE;
+      bool integers = x.dataType == INT8;
+      if (x.isVirtual || w.isVirtual || x.dataType != w.dataType || o.mode != 1) return Pattern::NONE;
+      if (o.beta != 0 && y.isVirtual) return Pattern::NONE;
+      int computeType = integers ? INT32 : x.dataType == DOUBLE ? DOUBLE : FLOAT;
+      if (o.computeType != computeType || (integers && y.dataType == INT8)) return Pattern::NONE;
+      if (integers && (!channelsLast(x) || !channelsLast(w) || !channelsLast(y))) return Pattern::NONE;
       // 8-bit types need whole words of channels for their instructions.
-      if ((integers || x.data_type == FP8_E4M3) && w.dims[1] % 4 != 0) return Pattern::NONE;
+      if ((integers || x.dataType == FP8_E4M3) && w.dims[1] % 4 != 0) return Pattern::NONE;
       continue;
     }
     auto &x = at(p, o.x), &y = at(p, o.y);
-    if (!computable_mode(o.mode) || o.compute_type != FLOAT) return Pattern::NONE;
+    if (!computableMode(o.mode) || o.computeType != FLOAT) return Pattern::NONE;
     if (!broadcasts(x, y) || (o.w >= 0 && !broadcasts(at(p, o.w), y))) return Pattern::NONE;
     // A virtual tensor that nothing writes, or an operand that is smaller than the result on both sides.
-    if ((x.is_virtual && !p.produced(o.x)) || (o.w >= 0 && at(p, o.w).is_virtual && !p.produced(o.w))) return Pattern::NONE;
+    if ((x.isVirtual && !p.produced(o.x)) || (o.w >= 0 && at(p, o.w).isVirtual && !p.produced(o.w))) return Pattern::NONE;
     if (x.dims != y.dims && (o.w < 0 || at(p, o.w).dims != y.dims)) return Pattern::NONE;
     if (convolutions && y.dims != at(p, p.operations[0].y).dims) return Pattern::NONE;
   }
   if (!convolutions) return Pattern::POINTWISE;
-  if (p.operations.size() == 1) return at(p, p.operations[0].y).is_virtual ? Pattern::NONE : Pattern::CONVOLUTION;
+  if (p.operations.size() == 1) return at(p, p.operations[0].y).isVirtual ? Pattern::NONE : Pattern::CONVOLUTION;
 
   // conv, [ADD z of y's shape,] ADD bias [1,K,1,1], [RELU]; floats between, one type at the edges.
   auto& convolution = p.operations[0];
-  int type = at(p, convolution.x).data_type, current = convolution.y;
+  int type = at(p, convolution.x).dataType, current = convolution.y;
   size_t i = 1;
   auto adds = [&](bool whole) {
     if (i >= p.operations.size()) return false;
     auto& o = p.operations[i];
     if (o.kind != Operation::POINTWISE || o.mode != ADD || o.alpha1 != 1 || o.alpha2 != 1) return false;
     int other = o.x == current ? o.w : !whole && o.w == current ? o.x : -1;
-    if (other < 0 || at(p, other).data_type != type || at(p, other).is_virtual) return false;
+    if (other < 0 || at(p, other).dataType != type || at(p, other).isVirtual) return false;
     auto &operand = at(p, other), &y = at(p, o.y);
     bool fits = whole ? operand.dims == y.dims && operand.strides == y.strides
                       : operand.dims == std::vector<int64_t>{1, y.dims[1], 1, 1};
-    if (!fits || !at(p, current).is_virtual || at(p, current).data_type != FLOAT) return false;
+    if (!fits || !at(p, current).isVirtual || at(p, current).dataType != FLOAT) return false;
     current = o.y;
     i++;
     return true;
@@ -135,17 +135,17 @@ Pattern pattern_of(const Program& p, const DeviceProperties& device) {
   if (plain && i < p.operations.size()) {
     auto& o = p.operations[i];
     plain = o.mode == RELU_FWD && o.x == current && o.lower == 0 && o.upper == INFINITY && o.slope == 0 &&
-            at(p, current).is_virtual && at(p, current).data_type == FLOAT;
+            at(p, current).isVirtual && at(p, current).dataType == FLOAT;
     current = o.y;
     i++;
   }
-  plain = plain && i == p.operations.size() && !at(p, current).is_virtual && at(p, current).data_type == type &&
+  plain = plain && i == p.operations.size() && !at(p, current).isVirtual && at(p, current).dataType == type &&
           type != INT8 && type != FP8_E4M3;
   return plain ? Pattern::CONV_BIAS_ACT : Pattern::CONV_POINTWISE;
 }
 
 // A number that the shapes alone decide, so that every run is offered the same.
-uint64_t shape_number(const Program& p) {
+uint64_t shapeNumber(const Program& p) {
   uint64_t h = 1469598103934665603u;
   auto mix = [&](int64_t v) { h = (h ^ static_cast<uint64_t>(v)) * 1099511628211u; };
   for (auto& o : p.operations) {
@@ -153,15 +153,15 @@ uint64_t shape_number(const Program& p) {
     for (int i : {o.x, o.y})
       for (int64_t d : at(p, i).dims) mix(d);
     for (int64_t s : o.window.stride) mix(s);
-    mix(at(p, o.x).data_type);
+    mix(at(p, o.x).dataType);
   }
   return h ^ h >> 29;
 }
 
-int64_t operand_bytes(const Program& p) {
+int64_t operandBytes(const Program& p) {
   int64_t bytes = 0;
   for (auto& t : p.tensors)
-    if (!t.is_virtual) bytes += t.bytes();
+    if (!t.isVirtual) bytes += t.bytes();
   return bytes;
 }
 
@@ -169,7 +169,7 @@ int64_t operand_bytes(const Program& p) {
 struct Offer {
   int64_t index;
   std::vector<Pattern> patterns;
-  std::vector<int> numerical_notes, behavior_notes;
+  std::vector<int> numericalNotes, behaviorNotes;
   std::vector<Knob> knobs;
 };
 
@@ -204,7 +204,7 @@ const Offer* offer(int64_t index, Pattern pattern) {
   return nullptr;
 }
 
-int64_t knob_value(const std::vector<KnobChoice>& choices, int type) {
+int64_t knobValue(const std::vector<KnobChoice>& choices, int type) {
   for (auto& c : choices)
     if (c.type == type) return c.value;
   return 0;
@@ -212,12 +212,12 @@ int64_t knob_value(const std::vector<KnobChoice>& choices, int type) {
 
 }  // namespace
 
-bool can_execute(const Program& p) {
+bool canExecute(const Program& p) {
   DeviceProperties any;
-  any.device_version = 10000;
+  any.deviceVersion = 10000;
   for (auto& t : p.tensors)
-    if (t.data_type == DOUBLE) return false;  // sums are floats here
-  return pattern_of(p, any) != Pattern::NONE;
+    if (t.dataType == DOUBLE) return false;  // sums are floats here
+  return patternOf(p, any) != Pattern::NONE;
 }
 
 std::vector<Candidate> candidates(const Program& p, const DeviceProperties& device, int mode) {
@@ -226,18 +226,18 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
     vendor->candidates(p, device, mode, &list);
     return list;
   }
-  Pattern pattern = pattern_of(p, device);
+  Pattern pattern = patternOf(p, device);
   if (pattern == Pattern::NONE) return list;
-  uint64_t number = shape_number(p);
+  uint64_t number = shapeNumber(p);
   auto add = [&](int64_t index, std::vector<KnobChoice> knobs) {
-    if (auto* o = offer(index, pattern)) list.push_back({{o->index, o->numerical_notes, o->behavior_notes, o->knobs}, knobs});
+    if (auto* o = offer(index, pattern)) list.push_back({{o->index, o->numericalNotes, o->behaviorNotes, o->knobs}, knobs});
   };
   auto tile = [](int64_t value, int64_t split = 0) {
     return std::vector<KnobChoice>{{TILE_SIZE, value}, {SPLIT_K_BUF, split}};
   };
   auto kernel = [](int64_t value) { return std::vector<KnobChoice>{{KERNEL_CFG, value}}; };
-  bool few_channels = p.convolution() && at(p, p.convolution()->w).dims[1] <= 4;
-  bool floats = p.convolution() && at(p, p.convolution()->x).data_type == FLOAT;
+  bool fewChannels = p.convolution() && at(p, p.convolution()->w).dims[1] <= 4;
+  bool floats = p.convolution() && at(p, p.convolution()->x).dataType == FLOAT;
   switch (pattern) {
     case Pattern::CONVOLUTION:
     case Pattern::CONV_BIAS_ACT:
@@ -248,7 +248,7 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
         break;
       }
       if (floats && number % 2 == 0) add(11, {});
-      if (few_channels || number % 5 == 0) add(49, tile(0));
+      if (fewChannels || number % 5 == 0) add(49, tile(0));
       if (number % 3 == 1) add(32, tile(1));
       if (number % 4 == 1) add(41, tile(2));
       if (number % 4 == 2) add(47, tile(3));
@@ -271,7 +271,7 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
       for (int64_t k = 0; k < (mode == FALLBACK ? 1 : 4); k++) add(1, kernel(k));
       break;
     case Pattern::RESAMPLE:
-      if (!channels_last(at(p, p.operations[0].x)) || !channels_last(at(p, p.operations[0].y))) break;
+      if (!channelsLast(at(p, p.operations[0].x)) || !channelsLast(at(p, p.operations[0].y))) break;
       add(mode == FALLBACK ? 2 : 3, kernel(0));
       break;
     default: break;
@@ -279,24 +279,24 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
   return list;
 }
 
-bool find_engine(const Program& p, const DeviceProperties& device, int64_t index, Engine* out) {
+bool findEngine(const Program& p, const DeviceProperties& device, int64_t index, Engine* out) {
   if (Vendor* vendor = Vendor::chosen()) return vendor->engine(p, device, index, out) == SUCCESS;
-  auto* found = offer(index, pattern_of(p, device));
-  if (found) *out = {found->index, found->numerical_notes, found->behavior_notes, found->knobs};
+  auto* found = offer(index, patternOf(p, device));
+  if (found) *out = {found->index, found->numericalNotes, found->behaviorNotes, found->knobs};
   return found != nullptr;
 }
 
 int build(Plan* plan) {
   auto& p = plan->program;
   if (Vendor* vendor = Vendor::chosen()) return vendor->plan(plan);
-  Pattern pattern = pattern_of(p, plan->device);
+  Pattern pattern = patternOf(p, plan->device);
   auto* engine = offer(plan->engine, pattern);
   if (!engine) return fail(NOT_SUPPORTED, "no engine %" PRId64 " for this graph on this device", plan->engine);
-  uint64_t number = shape_number(p);
-  bool fp8 = at(p, p.operations[0].x).data_type == FP8_E4M3;
+  uint64_t number = shapeNumber(p);
+  bool fp8 = at(p, p.operations[0].x).dataType == FP8_E4M3;
   if (plan->engine == 32 && number % 3 == 1)
     return fail(NOT_SUPPORTED, "the tile does not fit: (tileM * tileN) > maxSharedMemoryPerBlockOptin (software engine 32)");
-  if (plan->engine == 7 && knob_value(plan->knobs, KERNEL_CFG) < 8 && number % 3 == 0)
+  if (plan->engine == 7 && knobValue(plan->knobs, KERNEL_CFG) < 8 && number % 3 == 0)
     return fail(INTERNAL_ERROR_COMPILATION_FAILED, "runtime kernel compilation failed (software engine 7, this kernel)");
   if (plan->engine == 8 && number % 4 == 0)
     return fail(INTERNAL_ERROR_COMPILATION_FAILED, "runtime kernel compilation failed (software engine 8, this shape)");
@@ -304,21 +304,21 @@ int build(Plan* plan) {
     return fail(INTERNAL_ERROR_COMPILATION_FAILED, "runtime kernel compilation failed (software engine 3, fp8)");
   if (plan->engine == 52)
     for (auto& t : p.tensors)
-      if (!t.is_virtual && t.alignment < 4)
+      if (!t.isVirtual && t.alignment < 4)
         return fail(INTERNAL_ERROR_COMPILATION_FAILED, "runtime kernel compilation failed (software engine 52 wants 4-byte alignment)");
-  plan->numerical_notes = engine->numerical_notes;
+  plan->numericalNotes = engine->numericalNotes;
   plan->workspace = 0;
-  if (plan->engine == 41) plan->workspace = (int64_t{512} << 20) + 3 * operand_bytes(p);
+  if (plan->engine == 41) plan->workspace = (int64_t{512} << 20) + 3 * operandBytes(p);
   if (plan->engine == 45 || (plan->engine == 10 && number % 3 == 0)) {
     // Odd on purpose: what is beyond it belongs to somebody else.
-    plan->workspace = 4096 + static_cast<int64_t>(number % 61) * 16 + 16 * knob_value(plan->knobs, TILE_SIZE);
+    plan->workspace = 4096 + static_cast<int64_t>(number % 61) * 16 + 16 * knobValue(plan->knobs, TILE_SIZE);
   }
   return SUCCESS;
 }
 
 // --- Plans as text ---
 
-std::string to_json(const Plan& plan) {
+std::string toJson(const Plan& plan) {
   std::string text = "{\"version\":" + std::to_string(version()) + ",\"engine\":" + std::to_string(plan.engine);
   auto list = [&](const char* name, const std::vector<int64_t>& all) {
     text += std::string(",\"") + name + "\":[";
@@ -334,37 +334,37 @@ std::string to_json(const Plan& plan) {
   list("knobs", knobs);
   list("device", compared);
   list("program", plan.program.numbers());
-  if (!plan.vendor_json.empty()) text += ",\"vendor\":" + json::quoted(plan.vendor_json);
+  if (!plan.vendorJson.empty()) text += ",\"vendor\":" + json::quoted(plan.vendorJson);
   return text + "}";
 }
 
-int from_json(const std::string& text, const DeviceProperties& device, Plan* out) {
+int fromJson(const std::string& text, const DeviceProperties& device, Plan* out) {
   json::Value value;
   if (!json::parse(text, &value) || value.kind != json::Value::OBJECT)
     return fail(BAD_PARAM, "the plan's text is no JSON object");
-  auto* written_by = value.find("version");
+  auto* writtenBy = value.find("version");
   auto *engine = value.find("engine"), *knobs = value.find("knobs"), *compared = value.find("device"),
        *program = value.find("program");
-  if (!written_by || !engine || !knobs || !compared || !program) return fail(BAD_PARAM, "the plan's text lacks a key");
-  if (written_by->integer != version())
+  if (!writtenBy || !engine || !knobs || !compared || !program) return fail(BAD_PARAM, "the plan's text lacks a key");
+  if (writtenBy->integer != version())
     return fail(SUBLIBRARY_VERSION_MISMATCH, "the plan was made by version %" PRId64 ", this is %" PRId64,
-                written_by->integer, version());
+                writtenBy->integer, version());
   if (!Program::from(program->longs(), &out->program)) return fail(BAD_PARAM, "the plan's operations cannot be read");
   auto choices = knobs->longs();
   for (size_t i = 0; i + 1 < choices.size(); i += 2) out->knobs.push_back({static_cast<int>(choices[i]), choices[i + 1]});
   out->engine = engine->integer;
   out->device = device;
-  auto* vendor_json = value.find("vendor");
-  if (Vendor* vendor = Vendor::chosen(); vendor && vendor_json) {
-    out->vendor_json = vendor_json->text;
+  auto* vendorJson = value.find("vendor");
+  if (Vendor* vendor = Vendor::chosen(); vendor && vendorJson) {
+    out->vendorJson = vendorJson->text;
     return vendor->restore(out);
   }
-  auto made_for = compared->longs();
-  if (made_for.size() != device.compared.size()) return fail(BAD_PARAM, "the plan's device is not described");
-  for (size_t i = 0; i < made_for.size(); i++)
-    if (made_for[i] != device.compared[i].second)
+  auto madeFor = compared->longs();
+  if (madeFor.size() != device.compared.size()) return fail(BAD_PARAM, "the plan's device is not described");
+  for (size_t i = 0; i < madeFor.size(); i++)
+    if (madeFor[i] != device.compared[i].second)
       return fail(NOT_SUPPORTED_ARCH_MISMATCH, "the plan was made for a device with %s %" PRId64 ", here it is %" PRId64,
-                  device.compared[i].first.c_str(), made_for[i], device.compared[i].second);
+                  device.compared[i].first.c_str(), madeFor[i], device.compared[i].second);
   return build(out);
 }
 
@@ -372,7 +372,7 @@ int from_json(const std::string& text, const DeviceProperties& device, Plan* out
 
 namespace {
 
-const char* const kKeys[] = {"deviceVer",
+const char* const DEVICE_KEYS[] = {"deviceVer",
                              "multiProcessorCount",
                              "warpSize",
                              "maxSharedMemoryPerBlock",
@@ -397,7 +397,7 @@ const char* const kKeys[] = {"deviceVer",
                              "driverVer",
                              "deviceName"};
 
-const char* const kCompared[] = {"driverVer",           "multiProcessorCount", "deviceVer",
+const char* const COMPARED_KEYS[] = {"driverVer",           "multiProcessorCount", "deviceVer",
                                  "maxSharedMemoryPerBlock", "maxSharedMemoryPerBlockOptin", "maxRegistersPerSM",
                                  "regsPerBlock",        "maxThreadsPerSM"};
 
@@ -407,7 +407,7 @@ int DeviceProperties::parse(const std::string& json, DeviceProperties* out) {
   json::Value value;
   if (!json::parse(json, &value) || value.kind != json::Value::OBJECT)
     return fail(BAD_PARAM, "the device's description is no JSON object");
-  for (auto* key : kKeys) {
+  for (auto* key : DEVICE_KEYS) {
     auto* found = value.find(key);
     if (!found) return fail(BAD_PARAM, "!json_object.HasMember(key): %s", key);
     bool list = !std::strcmp(key, "maxBlockSize") || !std::strcmp(key, "maxGridSize");
@@ -416,13 +416,13 @@ int DeviceProperties::parse(const std::string& json, DeviceProperties* out) {
       return fail(BAD_PARAM, "!json_object.Is<T>(): %s", key);
   }
   out->json = json;
-  out->device_version = value.find("deviceVer")->integer;
+  out->deviceVersion = value.find("deviceVer")->integer;
   out->compared.clear();
-  for (auto* key : kCompared) out->compared.emplace_back(key, value.find(key)->integer);
+  for (auto* key : COMPARED_KEYS) out->compared.emplace_back(key, value.find(key)->integer);
   return SUCCESS;
 }
 
-DeviceProperties DeviceProperties::of_device(int ordinal) {
+DeviceProperties DeviceProperties::ofDevice(int ordinal) {
   // CU_DEVICE_ATTRIBUTE_* numbers; where the posed device knows none, an H100's value.
   auto ask = [&](int attribute, int64_t otherwise) {
     int value = swd_attribute(ordinal, attribute);
@@ -460,4 +460,4 @@ DeviceProperties DeviceProperties::of_device(int ordinal) {
   return properties;
 }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn

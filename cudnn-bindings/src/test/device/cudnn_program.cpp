@@ -1,7 +1,7 @@
 // Programs as lists of numbers, in which they travel: in the text of plans, and to the process with the vendor's library.
 #include "cudnn.h"
 
-namespace swd::cudnn {
+namespace software::cudnn {
 namespace {
 
 struct Writer {
@@ -11,7 +11,7 @@ struct Writer {
     add(static_cast<int64_t>(all.size()));
     out.insert(out.end(), all.begin(), all.end());
   }
-  void real(float v) { add(static_cast<int64_t>(bits_of(v))); }
+  void real(float v) { add(static_cast<int64_t>(bitsOf(v))); }
 };
 
 struct Reader {
@@ -33,7 +33,7 @@ struct Reader {
     for (int64_t i = 0; good && i < count; i++) all.push_back(take());
     return all;
   }
-  float real() { return float_of(static_cast<uint32_t>(take())); }
+  float real() { return floatOf(static_cast<uint32_t>(take())); }
 };
 
 }  // namespace
@@ -43,15 +43,15 @@ std::vector<int64_t> Program::numbers() const {
   w.add(static_cast<int64_t>(tensors.size()));
   for (auto& t : tensors) {
     w.add(t.uid);
-    w.add(t.data_type);
+    w.add(t.dataType);
     w.add(t.dims);
     w.add(t.strides);
     w.add(t.alignment);
-    w.add(t.is_virtual);
+    w.add(t.isVirtual);
   }
   w.add(static_cast<int64_t>(operations.size()));
   for (auto& o : operations) {
-    for (int v : {static_cast<int>(o.kind), o.mode, o.compute_type, o.x, o.w, o.y, o.padding_mode}) w.add(v);
+    for (int v : {static_cast<int>(o.kind), o.mode, o.computeType, o.x, o.w, o.y, o.paddingMode}) w.add(v);
     for (float v : {o.alpha1, o.alpha2, o.lower, o.upper, o.slope, o.beta}) w.real(v);
     for (auto* pair : {o.window.size, o.window.stride, o.window.dilation, o.window.before, o.window.after}) {
       w.add(pair[0]);
@@ -67,31 +67,31 @@ bool Program::from(const std::vector<int64_t>& numbers, Program* out) {
   for (int64_t i = 0; r.good && i < count; i++) {
     Tensor t;
     t.uid = r.take();
-    t.data_type = r.number();
+    t.dataType = r.number();
     t.dims = r.list(8);
     t.strides = r.list(8);
     t.alignment = r.take();
-    t.is_virtual = r.take() != 0;
+    t.isVirtual = r.take() != 0;
     if (t.dims.size() != t.strides.size() || t.dims.empty()) return false;
     out->tensors.push_back(t);
   }
   count = r.take();
-  auto tensor_count = static_cast<int>(out->tensors.size());
+  auto tensorCount = static_cast<int>(out->tensors.size());
   for (int64_t i = 0; r.good && i < count; i++) {
     Operation o;
     int kind = r.number();
     if (kind < 0 || kind > 2) return false;
     o.kind = static_cast<decltype(o.kind)>(kind);
-    for (int* v : {&o.mode, &o.compute_type, &o.x, &o.w, &o.y, &o.padding_mode}) *v = r.number();
+    for (int* v : {&o.mode, &o.computeType, &o.x, &o.w, &o.y, &o.paddingMode}) *v = r.number();
     for (float* v : {&o.alpha1, &o.alpha2, &o.lower, &o.upper, &o.slope, &o.beta}) *v = r.real();
     for (auto* pair : {o.window.size, o.window.stride, o.window.dilation, o.window.before, o.window.after}) {
       pair[0] = r.take();
       pair[1] = r.take();
     }
-    if (o.x < 0 || o.x >= tensor_count || o.w >= tensor_count || o.y < 0 || o.y >= tensor_count) return false;
+    if (o.x < 0 || o.x >= tensorCount || o.w >= tensorCount || o.y < 0 || o.y >= tensorCount) return false;
     out->operations.push_back(o);
   }
   return r.good && r.next == numbers.size() && !out->operations.empty();
 }
 
-}  // namespace swd::cudnn
+}  // namespace software::cudnn

@@ -7,8 +7,8 @@
 #include "cudnn.h"
 #include "cudnn_message.h"
 
-using namespace swd;
-using namespace swd::cudnn;
+using namespace software;
+using namespace software::cudnn;
 
 namespace {
 
@@ -16,10 +16,10 @@ using Raw = void*;
 
 int (*create)(int, Raw*);
 int (*destroy)(Raw);
-int (*set_attribute)(Raw, int, int, int64_t, const void*);
-int (*get_attribute)(Raw, int, int, int64_t, int64_t*, void*);
+int (*setAttribute)(Raw, int, int, int64_t, const void*);
+int (*getAttribute)(Raw, int, int, int64_t, int64_t*, void*);
 int (*finish)(Raw);
-void (*last_error)(char*, size_t);
+void (*lastError)(char*, size_t);
 
 // Destroys, newest first, what a question made.
 struct Owner {
@@ -47,24 +47,24 @@ void check(int status) {
 }
 
 void set(Raw d, int attribute, const std::vector<int64_t>& values) {
-  check(set_attribute(d, attribute, TYPE_INT64, static_cast<int64_t>(values.size()), values.data()));
+  check(setAttribute(d, attribute, TYPE_INT64, static_cast<int64_t>(values.size()), values.data()));
 }
-void set(Raw d, int attribute, int tag, int value) { check(set_attribute(d, attribute, tag, 1, &value)); }
-void set(Raw d, int attribute, float value) { check(set_attribute(d, attribute, TYPE_FLOAT, 1, &value)); }
-void set(Raw d, int attribute, Raw value) { check(set_attribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, 1, &value)); }
-void set_pair(Raw d, int attribute, const int64_t values[2]) { check(set_attribute(d, attribute, TYPE_INT64, 2, values)); }
+void set(Raw d, int attribute, int tag, int value) { check(setAttribute(d, attribute, tag, 1, &value)); }
+void set(Raw d, int attribute, float value) { check(setAttribute(d, attribute, TYPE_FLOAT, 1, &value)); }
+void set(Raw d, int attribute, Raw value) { check(setAttribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, 1, &value)); }
+void setPair(Raw d, int attribute, const int64_t values[2]) { check(setAttribute(d, attribute, TYPE_INT64, 2, values)); }
 
-Raw graph_of(Owner& owner, const Program& program) {
+Raw graphOf(Owner& owner, const Program& program) {
   std::vector<Raw> tensors, operations;
   for (auto& t : program.tensors) {
     Raw d = owner.make(TENSOR);
-    set(d, TENSOR_DATA_TYPE, TYPE_DATA_TYPE, t.data_type);
+    set(d, TENSOR_DATA_TYPE, TYPE_DATA_TYPE, t.dataType);
     set(d, TENSOR_DIMENSIONS, t.dims);
     set(d, TENSOR_STRIDES, t.strides);
     set(d, TENSOR_UNIQUE_ID, std::vector<int64_t>{t.uid});
     set(d, TENSOR_BYTE_ALIGNMENT, std::vector<int64_t>{t.alignment});
-    bool is_virtual = t.is_virtual;
-    check(set_attribute(d, TENSOR_IS_VIRTUAL, TYPE_BOOLEAN, 1, &is_virtual));
+    bool isVirtual = t.isVirtual;
+    check(setAttribute(d, TENSOR_IS_VIRTUAL, TYPE_BOOLEAN, 1, &isVirtual));
     check(finish(d));
     tensors.push_back(d);
   }
@@ -73,13 +73,13 @@ Raw graph_of(Owner& owner, const Program& program) {
     Raw op, what;
     if (o.kind == Operation::CONVOLVE) {
       what = owner.make(CONVOLUTION);
-      set(what, CONVOLUTION_COMP_TYPE, TYPE_DATA_TYPE, o.compute_type);
+      set(what, CONVOLUTION_COMP_TYPE, TYPE_DATA_TYPE, o.computeType);
       set(what, CONVOLUTION_CONV_MODE, TYPE_CONVOLUTION_MODE, o.mode);
       set(what, CONVOLUTION_SPATIAL_DIMS, std::vector<int64_t>{2});
-      set_pair(what, CONVOLUTION_PRE_PADDINGS, o.window.before);
-      set_pair(what, CONVOLUTION_POST_PADDINGS, o.window.after);
-      set_pair(what, CONVOLUTION_FILTER_STRIDES, o.window.stride);
-      set_pair(what, CONVOLUTION_DILATIONS, o.window.dilation);
+      setPair(what, CONVOLUTION_PRE_PADDINGS, o.window.before);
+      setPair(what, CONVOLUTION_POST_PADDINGS, o.window.after);
+      setPair(what, CONVOLUTION_FILTER_STRIDES, o.window.stride);
+      setPair(what, CONVOLUTION_DILATIONS, o.window.dilation);
       check(finish(what));
       op = owner.make(OPERATION_CONVOLUTION_FORWARD);
       set(op, OPERATION_CONVOLUTION_FORWARD_CONV_DESC, what);
@@ -91,7 +91,7 @@ Raw graph_of(Owner& owner, const Program& program) {
     } else if (o.kind == Operation::POINTWISE) {
       what = owner.make(POINTWISE);
       set(what, POINTWISE_MODE, TYPE_POINTWISE_MODE, o.mode);
-      set(what, POINTWISE_MATH_PREC, TYPE_DATA_TYPE, o.compute_type);
+      set(what, POINTWISE_MATH_PREC, TYPE_DATA_TYPE, o.computeType);
       check(finish(what));
       op = owner.make(OPERATION_POINTWISE);
       set(op, OPERATION_POINTWISE_PW_DESCRIPTOR, what);
@@ -101,14 +101,14 @@ Raw graph_of(Owner& owner, const Program& program) {
     } else {
       what = owner.make(RESAMPLE);
       set(what, RESAMPLE_MODE, TYPE_RESAMPLE_MODE, o.mode);
-      set(what, RESAMPLE_COMP_TYPE, TYPE_DATA_TYPE, o.compute_type);
+      set(what, RESAMPLE_COMP_TYPE, TYPE_DATA_TYPE, o.computeType);
       set(what, RESAMPLE_NAN_PROPAGATION, TYPE_NAN_PROPOGATION, 0);
-      set(what, RESAMPLE_PADDING_MODE, TYPE_PADDING_MODE, o.padding_mode);
+      set(what, RESAMPLE_PADDING_MODE, TYPE_PADDING_MODE, o.paddingMode);
       set(what, RESAMPLE_SPATIAL_DIMS, std::vector<int64_t>{2});
-      set_pair(what, RESAMPLE_WINDOW_DIMS, o.window.size);
-      set_pair(what, RESAMPLE_PRE_PADDINGS, o.window.before);
-      set_pair(what, RESAMPLE_POST_PADDINGS, o.window.after);
-      set_pair(what, RESAMPLE_STRIDES, o.window.stride);
+      setPair(what, RESAMPLE_WINDOW_DIMS, o.window.size);
+      setPair(what, RESAMPLE_PRE_PADDINGS, o.window.before);
+      setPair(what, RESAMPLE_POST_PADDINGS, o.window.after);
+      setPair(what, RESAMPLE_STRIDES, o.window.stride);
       check(finish(what));
       op = owner.make(OPERATION_RESAMPLE_FWD);
       set(op, OPERATION_RESAMPLE_FWD_XDESC, tensor(o.x));
@@ -119,26 +119,26 @@ Raw graph_of(Owner& owner, const Program& program) {
     operations.push_back(op);
   }
   Raw graph = owner.make(OPERATIONGRAPH);
-  check(set_attribute(graph, OPERATIONGRAPH_OPS, TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(operations.size()),
+  check(setAttribute(graph, OPERATIONGRAPH_OPS, TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(operations.size()),
                       operations.data()));
   check(finish(graph));
   return graph;
 }
 
-Raw device_of(Owner& owner, const std::string& json) {
+Raw deviceOf(Owner& owner, const std::string& json) {
   Raw device = owner.make(DEVICEPROP);
-  check(set_attribute(device, DEVICEPROP_JSON_REPRESENTATION, TYPE_CHAR, static_cast<int64_t>(json.size()), json.data()));
+  check(setAttribute(device, DEVICEPROP_JSON_REPRESENTATION, TYPE_CHAR, static_cast<int64_t>(json.size()), json.data()));
   check(finish(device));
   return device;
 }
 
 std::vector<Raw> children(Owner& owner, Raw d, int attribute, int kind) {
   int64_t count = 0;
-  check(get_attribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr));
+  check(getAttribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr));
   if (attribute == ENGINECFG_KNOB_CHOICES) count = 64;  // 9.20 tells how many there are only with room for them
   std::vector<Raw> all;
   for (int64_t i = 0; i < count; i++) all.push_back(owner.make(kind));
-  if (count) check(get_attribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, count, &count, all.data()));
+  if (count) check(getAttribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, count, &count, all.data()));
   all.resize(static_cast<size_t>(count));
   return all;
 }
@@ -146,18 +146,18 @@ std::vector<Raw> children(Owner& owner, Raw d, int attribute, int kind) {
 int64_t number(Raw d, int attribute, int tag) {
   int64_t value = 0, count = 0;
   int small = 0;
-  check(get_attribute(d, attribute, tag, 1, &count, tag == TYPE_INT64 ? static_cast<void*>(&value) : &small));
+  check(getAttribute(d, attribute, tag, 1, &count, tag == TYPE_INT64 ? static_cast<void*>(&value) : &small));
   return tag == TYPE_INT64 ? value : small;
 }
 
 std::vector<int64_t> notes(Raw engine, int attribute, int tag) {
   int values[32];
   int64_t count = 0;
-  check(get_attribute(engine, attribute, tag, 32, &count, values));
+  check(getAttribute(engine, attribute, tag, 32, &count, values));
   return std::vector<int64_t>(values, values + count);
 }
 
-void describe_engine(Owner& owner, Raw engine, MessageWriter* out) {
+void describeEngine(Owner& owner, Raw engine, MessageWriter* out) {
   out->add(number(engine, ENGINE_GLOBAL_INDEX, TYPE_INT64));
   out->add(notes(engine, ENGINE_NUMERICAL_NOTE, TYPE_NUMERICAL_NOTE));
   out->add(notes(engine, ENGINE_BEHAVIOR_NOTE, TYPE_BEHAVIOR_NOTE));
@@ -171,7 +171,7 @@ void describe_engine(Owner& owner, Raw engine, MessageWriter* out) {
   out->add(knobs);
 }
 
-Raw make_engine(Owner& owner, Raw graph, Raw device, int64_t index) {
+Raw makeEngine(Owner& owner, Raw graph, Raw device, int64_t index) {
   Raw engine = owner.make(ENGINE);
   set(engine, ENGINE_OPERATION_GRAPH, graph);
   set(engine, ENGINE_GLOBAL_INDEX, std::vector<int64_t>{index});
@@ -180,11 +180,11 @@ Raw make_engine(Owner& owner, Raw graph, Raw device, int64_t index) {
   return engine;
 }
 
-std::string text_of(Raw plan) {
+std::string textOf(Raw plan) {
   int64_t length = 0;
-  check(get_attribute(plan, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, 0, &length, nullptr));
+  check(getAttribute(plan, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, 0, &length, nullptr));
   std::string text(static_cast<size_t>(length), 0);
-  check(get_attribute(plan, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, length, &length, text.data()));
+  check(getAttribute(plan, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, length, &length, text.data()));
   text.resize(static_cast<size_t>(length));
   return text;
 }
@@ -192,10 +192,10 @@ std::string text_of(Raw plan) {
 void answer(MessageReader& in, MessageWriter* out) {
   Owner owner;
   int64_t what = in.number();
-  Raw device = device_of(owner, in.text());
+  Raw device = deviceOf(owner, in.text());
   Program program;
   if (!Program::from(in.numbers(), &program)) throw Refused{BAD_PARAM};
-  Raw graph = graph_of(owner, program);
+  Raw graph = graphOf(owner, program);
   if (what == HEURISTICS) {
     Raw heuristics = owner.make(ENGINEHEUR);
     set(heuristics, ENGINEHEUR_OPERATION_GRAPH, graph);
@@ -207,8 +207,8 @@ void answer(MessageReader& in, MessageWriter* out) {
     for (Raw config : configs) {
       Raw engine = owner.make(ENGINE);
       int64_t count = 0;
-      check(get_attribute(config, ENGINECFG_ENGINE, TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine));
-      describe_engine(owner, engine, out);
+      check(getAttribute(config, ENGINECFG_ENGINE, TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine));
+      describeEngine(owner, engine, out);
       std::vector<int64_t> choices;
       for (Raw knob : children(owner, config, ENGINECFG_KNOB_CHOICES, KNOB_CHOICE)) {
         choices.push_back(number(knob, KNOB_CHOICE_KNOB_TYPE, TYPE_KNOB_TYPE));
@@ -218,8 +218,8 @@ void answer(MessageReader& in, MessageWriter* out) {
     }
     return;
   }
-  Raw engine = make_engine(owner, graph, device, in.number());
-  describe_engine(owner, engine, out);
+  Raw engine = makeEngine(owner, graph, device, in.number());
+  describeEngine(owner, engine, out);
   if (what == ENGINE_INFO) return;
   Raw plan = owner.make(EXECUTION_PLAN);
   if (what == MAKE_PLAN) {
@@ -235,16 +235,16 @@ void answer(MessageReader& in, MessageWriter* out) {
       knobs.push_back(knob);
     }
     if (!knobs.empty())
-      check(set_attribute(config, ENGINECFG_KNOB_CHOICES, TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(knobs.size()),
+      check(setAttribute(config, ENGINECFG_KNOB_CHOICES, TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(knobs.size()),
                           knobs.data()));
     check(finish(config));
     set(plan, EXECUTION_PLAN_ENGINE_CONFIG, config);
     check(finish(plan));
     out->add(number(plan, EXECUTION_PLAN_WORKSPACE_SIZE, TYPE_INT64));
-    out->add(text_of(plan));
+    out->add(textOf(plan));
   } else {
     std::string text = in.text();
-    check(set_attribute(
+    check(setAttribute(
         plan, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, static_cast<int64_t>(text.size()), text.data()));
     set(plan, EXECUTION_PLAN_DEVICEPROP, device);
     check(finish(plan));
@@ -276,12 +276,12 @@ int main(int count, char** arguments) {
   }
   bind(library, "cudnnBackendCreateDescriptor", &create);
   bind(library, "cudnnBackendDestroyDescriptor", &destroy);
-  bind(library, "cudnnBackendSetAttribute", &set_attribute);
-  bind(library, "cudnnBackendGetAttribute", &get_attribute);
+  bind(library, "cudnnBackendSetAttribute", &setAttribute);
+  bind(library, "cudnnBackendGetAttribute", &getAttribute);
   bind(library, "cudnnBackendFinalize", &finish);
-  bind(library, "cudnnGetLastErrorString", &last_error);
+  bind(library, "cudnnGetLastErrorString", &lastError);
   std::string question;
-  while (receive_message(0, &question)) {
+  while (receiveMessage(0, &question)) {
     MessageReader in(question);
     MessageWriter body, reply;
     int status = 0;
@@ -290,12 +290,12 @@ int main(int count, char** arguments) {
       answer(in, &body);
     } catch (const Refused& refused) {
       status = refused.status;
-      last_error(text, sizeof text);
+      lastError(text, sizeof text);
     }
     reply.add(status);
     reply.add(std::string(text));
     reply.bytes += body.bytes;
-    if (!send_message(0, reply.bytes)) return 1;
+    if (!sendMessage(0, reply.bytes)) return 1;
   }
   return 0;
 }

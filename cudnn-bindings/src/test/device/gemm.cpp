@@ -8,17 +8,17 @@
 #include <tuple>
 #include <vector>
 
-namespace swd {
+namespace software {
 namespace {
 
 float value(const Matrix& m, const void* memory, int64_t row, int64_t column) {
-  return load(m.type, memory, row * m.row_stride + column * m.column_stride);
+  return load(m.type, memory, row * m.rowStride + column * m.columnStride);
 }
 
 template <typename Number>
-void load_numbers(Type type, const void* memory, int64_t index, int64_t stride, int64_t count, Number* to) {
+void loadNumbers(Type type, const void* memory, int64_t index, int64_t stride, int64_t count, Number* to) {
   if constexpr (std::is_same_v<Number, float>) {
-    load_row(type, memory, index, stride, count, to);
+    loadRow(type, memory, index, stride, count, to);
   } else {
     for (int64_t i = 0; i < count; i++) to[i] = static_cast<Number>(static_cast<const int8_t*>(memory)[index + i * stride]);
   }
@@ -33,20 +33,20 @@ void multiply(const Gemm& g, const void* a, const void* b, const void* c, void* 
   product.depth = g.a.columns;
   product.arithmetic = g.arithmetic;
   if (g.unordered) product.arithmetic.order = swd_random();
-  product.load_a = [&](int64_t column, int64_t k, int64_t count, Number* to) {
-    load_numbers(g.b.type, b, k * g.b.row_stride + column * g.b.column_stride, g.b.row_stride, count, to);
+  product.loadA = [&](int64_t column, int64_t k, int64_t count, Number* to) {
+    loadNumbers(g.b.type, b, k * g.b.rowStride + column * g.b.columnStride, g.b.rowStride, count, to);
   };
-  product.load_b = [&](int64_t row, int64_t k, int64_t count, Number* to) {
-    load_numbers(g.a.type, a, row * g.a.row_stride + k * g.a.column_stride, g.a.column_stride, count, to);
+  product.loadB = [&](int64_t row, int64_t k, int64_t count, Number* to) {
+    loadNumbers(g.a.type, a, row * g.a.rowStride + k * g.a.columnStride, g.a.columnStride, count, to);
   };
   product.take = [&](int64_t first, int64_t count, Number* band, int64_t stride) {
     for (int64_t j = 0; j < count; j++) {
       for (int64_t i = 0; i < g.d.rows; i++) {
         Number sum = band[j * stride + i];
-        int64_t at = i * g.d.row_stride + (first + j) * g.d.column_stride;
+        int64_t at = i * g.d.rowStride + (first + j) * g.d.columnStride;
         if constexpr (std::is_same_v<Number, int32_t>) {
           if (g.d.type == Type::INT32) {
-            auto old = g.beta != 0 ? static_cast<const int32_t*>(c)[i * g.c.row_stride + (first + j) * g.c.column_stride] : 0;
+            auto old = g.beta != 0 ? static_cast<const int32_t*>(c)[i * g.c.rowStride + (first + j) * g.c.columnStride] : 0;
             static_cast<int32_t*>(d)[at] =
                 static_cast<int32_t>(g.alpha) * sum + static_cast<int32_t>(g.beta) * old;
             continue;
@@ -54,7 +54,7 @@ void multiply(const Gemm& g, const void* a, const void* b, const void* c, void* 
         }
         float result = g.alpha * static_cast<float>(sum);
         if (g.beta != 0) result += g.beta * value(g.c, c, i, first + j);
-        if (bias) result += load(g.bias_type, bias, i);
+        if (bias) result += load(g.biasType, bias, i);
         if (g.relu && result < 0) result = 0;
         store(g.d.type, d, at, result);
       }
@@ -75,16 +75,16 @@ void run(void* argument) {
   if (g.beta != 0 && !c) return;
   const void* bias = nullptr;
   if (g.bias) {
-    bias = swd_access(g.bias, static_cast<size_t>(g.d.rows * size_of(g.bias_type)), 0, "cuBLAS product, bias");
+    bias = swd_access(g.bias, static_cast<size_t>(g.d.rows * sizeOf(g.biasType)), 0, "cuBLAS product, bias");
     if (!bias) return;
   }
   void* d = swd_access(g.d.address, static_cast<size_t>(g.d.bytes()), 1, "cuBLAS product, D");
   if (!d) return;
-  if (g.workspace_bytes) {
+  if (g.workspaceBytes) {
     void* workspace =
-        swd_access(g.workspace, static_cast<size_t>(g.workspace_bytes), 1, "cuBLAS product, workspace");
+        swd_access(g.workspace, static_cast<size_t>(g.workspaceBytes), 1, "cuBLAS product, workspace");
     if (!workspace) return;
-    std::memset(workspace, 0xFF, static_cast<size_t>(g.workspace_bytes));
+    std::memset(workspace, 0xFF, static_cast<size_t>(g.workspaceBytes));
   }
   if (g.a.type == Type::INT8) {
     multiply<int32_t>(g, a, b, c, d, bias);
@@ -96,7 +96,7 @@ void run(void* argument) {
 void release(void* argument) { delete static_cast<Gemm*>(argument); }
 
 // The kernels of an algorithm are loaded when a context first uses it, which a capture does not allow.
-bool first_use(void* context, const Gemm& g) {
+bool firstUse(void* context, const Gemm& g) {
   static std::mutex lock;
   static std::set<std::tuple<uint64_t, void*, Type, Type, bool, bool, int>> used;
   std::lock_guard<std::mutex> guard(lock);
@@ -107,7 +107,7 @@ bool first_use(void* context, const Gemm& g) {
 
 }  // namespace
 
-const char* status_name(int status) {
+const char* statusName(int status) {
   switch (status) {
     case 0: return "CUBLAS_STATUS_SUCCESS";
     case 1: return "CUBLAS_STATUS_NOT_INITIALIZED";
@@ -142,28 +142,28 @@ int enqueue(const Gemm& g, CUstream stream, const char* function) {
     ranges.push_back({address, address + static_cast<uint64_t>(bytes), written});
     return !swd_check(address, static_cast<size_t>(bytes), static_cast<size_t>(alignment), what);
   };
-  int64_t element = size_of(g.a.type);
+  int64_t element = sizeOf(g.a.type);
   if (!good("A", g.a.address, g.a.bytes(), std::max(element, g.alignment), false)) return CUBLAS_INVALID_VALUE;
   if (!good("B", g.b.address, g.b.bytes(), std::max(element, g.alignment), false)) return CUBLAS_INVALID_VALUE;
   if (g.beta != 0 && g.c.address != g.d.address &&
-      !good("C", g.c.address, g.c.bytes(), std::max(size_of(g.c.type), g.alignment), false))
+      !good("C", g.c.address, g.c.bytes(), std::max(sizeOf(g.c.type), g.alignment), false))
     return CUBLAS_INVALID_VALUE;
-  if (!good("D", g.d.address, g.d.bytes(), std::max(size_of(g.d.type), g.alignment), true)) return CUBLAS_INVALID_VALUE;
-  if (g.bias && !good("the bias", g.bias, g.d.rows * size_of(g.bias_type), size_of(g.bias_type), false))
+  if (!good("D", g.d.address, g.d.bytes(), std::max(sizeOf(g.d.type), g.alignment), true)) return CUBLAS_INVALID_VALUE;
+  if (g.bias && !good("the bias", g.bias, g.d.rows * sizeOf(g.biasType), sizeOf(g.biasType), false))
     return CUBLAS_INVALID_VALUE;
-  if (g.workspace_bytes) {
+  if (g.workspaceBytes) {
     if (!g.workspace) return refuse("the algorithm needs workspace and there is none");
-    if (!good("the workspace", g.workspace, g.workspace_bytes, 16, true)) return CUBLAS_INVALID_VALUE;
+    if (!good("the workspace", g.workspace, g.workspaceBytes, 16, true)) return CUBLAS_INVALID_VALUE;
   }
   for (auto& one : ranges)
     for (auto& other : ranges)
       if (&one != &other && one.written && one.begin < other.end && other.begin < one.end)
         return refuse("what is written overlaps something else that is used");
-  if (first_use(context, g) && swd_stream_capturing(stream)) {
+  if (firstUse(context, g) && swd_stream_capturing(stream)) {
     swd_capture_violation(stream, "the first use of a cuBLAS algorithm, which loads its kernels");
     return CUBLAS_EXECUTION_FAILED;
   }
   return swd_enqueue(stream, "cublas product", run, new Gemm(g), release) ? CUBLAS_EXECUTION_FAILED : CUBLAS_SUCCESS;
 }
 
-}  // namespace swd
+}  // namespace software

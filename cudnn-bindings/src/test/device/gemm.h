@@ -7,7 +7,7 @@
 #include "matmul.h"
 #include "numbers.h"
 
-namespace swd {
+namespace software {
 
 // cublasStatus_t.
 enum CublasStatus : int {
@@ -19,11 +19,11 @@ enum CublasStatus : int {
 };
 
 // The name of a cublasStatus_t.
-const char* status_name(int status);
+const char* statusName(int status);
 
 // cudaDataType_t, as many as are computed with; UNKNOWN for the rest.
-inline Type type_of_cuda(int data_type) {
-  switch (data_type) {
+inline Type typeOfCuda(int dataType) {
+  switch (dataType) {
     case 0: return Type::FLOAT;
     case 2: return Type::HALF;
     case 3: return Type::INT8;
@@ -37,15 +37,15 @@ struct Matrix {
   uint64_t address = 0;
   Type type = Type::FLOAT;
   int64_t rows = 0, columns = 0;
-  int64_t row_stride = 1, column_stride = 0;  // in elements: column-major has 1 and the leading dimension
+  int64_t rowStride = 1, columnStride = 0;  // in elements: column-major has 1 and the leading dimension
 
-  int64_t bytes() const { return ((rows - 1) * row_stride + (columns - 1) * column_stride + 1) * size_of(type); }
+  int64_t bytes() const { return ((rows - 1) * rowStride + (columns - 1) * columnStride + 1) * sizeOf(type); }
   Matrix transposed() const {
     Matrix t = *this;
     t.rows = columns;
     t.columns = rows;
-    t.row_stride = column_stride;
-    t.column_stride = row_stride;
+    t.rowStride = columnStride;
+    t.columnStride = rowStride;
     return t;
   }
 };
@@ -57,15 +57,15 @@ struct Gemm {
   float alpha = 1, beta = 0;
   bool relu = false;
   uint64_t bias = 0;  // 0: none
-  Type bias_type = Type::FLOAT;
+  Type biasType = Type::FLOAT;
   Arithmetic arithmetic;
   bool unordered = false;  // the parts of a split sum are added as they come
   int64_t alignment = 1;   // bytes, of all four matrices: what the algorithm was chosen for
   uint64_t workspace = 0;
-  int64_t workspace_bytes = 0;  // all of them are scribbled on
+  int64_t workspaceBytes = 0;  // all of them are scribbled on
 };
 
 // Checks the addresses and enqueues the product. `function` names the call in complaints. A cublasStatus_t.
 int enqueue(const Gemm& gemm, CUstream stream, const char* function);
 
-}  // namespace swd
+}  // namespace software

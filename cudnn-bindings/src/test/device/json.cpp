@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace swd::json {
+namespace software::json {
 namespace {
 
 struct Parser {
@@ -121,4 +121,4 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
-}  // namespace swd::json
+}  // namespace software::json

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace swd::json {
+namespace software::json {
 
 struct Value {
   enum Kind { NULL_VALUE, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT } kind = NULL_VALUE;
@@ -34,4 +34,4 @@ bool parse(const std::string& text, Value* out);
 // The text as a JSON string, quotes included.
 std::string quoted(const std::string& text);
 
-}  // namespace swd::json
+}  // namespace software::json

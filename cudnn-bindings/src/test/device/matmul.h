@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <functional>
 
-namespace swd {
+namespace software {
 
 // How an engine departs from exact inputs and float accumulation.
 struct Arithmetic {
   bool tf32 = false;          // inputs rounded to TF32
-  bool down_convert = false;  // inputs rounded to fewer bits than they were given
-  bool half_sums = false;     // sums kept in half precision
+  bool downConvert = false;  // inputs rounded to fewer bits than they were given
+  bool halfSums = false;     // sums kept in half precision
   int splits = 1;             // the sum over k is cut in so many parts ...
   uint64_t order = 0;         // ... that are added in an order that this number chooses
 };
@@ -23,9 +23,9 @@ template <typename Number>
 struct Matmul {
   int64_t rows, columns, depth;
   // Writes a[row][k] for count values of k from k0 on.
-  std::function<void(int64_t row, int64_t k0, int64_t count, Number* to)> load_a;
+  std::function<void(int64_t row, int64_t k0, int64_t count, Number* to)> loadA;
   // Writes b[column][k] for count values of k from k0 on.
-  std::function<void(int64_t column, int64_t k0, int64_t count, Number* to)> load_b;
+  std::function<void(int64_t column, int64_t k0, int64_t count, Number* to)> loadB;
   // Takes rows first .. first + count; row i of them is at band + i * stride, columns long.
   std::function<void(int64_t first, int64_t count, Number* band, int64_t stride)> take;
   Arithmetic arithmetic;
@@ -36,4 +36,4 @@ struct Matmul {
 extern template struct Matmul<float>;
 extern template struct Matmul<int32_t>;
 
-}  // namespace swd
+}  // namespace software
