@@ -62,8 +62,9 @@ Matrix operand(uint64_t address, Type type, int transposed, int64_t rows, int64_
   return transposed ? m.transposed() : m;
 }
 
-int product(void* given, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a, int aType, int lda, uint64_t b,
-            int bType, int ldb, const void* beta, uint64_t c, int cType, int ldc, bool tf32, const char* function) {
+int product(void* given, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a, int aType, int lda,
+            uint64_t b, int bType, int ldb, const void* beta, uint64_t c, int cType, int ldc, bool tf32,
+            const char* function) {
   Use use(given, function);
   if (!use.handle) return CUBLAS_NOT_INITIALIZED;
   Handle& h = *use.handle;
@@ -107,9 +108,9 @@ using namespace software;
 
 #define ENTER \
   if (int status = swd_enter("cublas", __func__)) return status
-#define HANDLE                   \
-  ENTER;                         \
-  Use use(handle, __func__);     \
+#define HANDLE               \
+  ENTER;                     \
+  Use use(handle, __func__); \
   if (!use.handle) return CUBLAS_NOT_INITIALIZED
 
 SWD_API int cublasCreate_v2(void** handle) {
@@ -217,8 +218,8 @@ SWD_API int cublasGetAtomicsMode(void* handle, int* mode) {
   return CUBLAS_SUCCESS;
 }
 
-SWD_API int cublasSgemm_v2(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, uint64_t a, int lda,
-                           uint64_t b, int ldb, const float* beta, uint64_t c, int ldc) {
+SWD_API int cublasSgemm_v2(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, uint64_t a,
+                           int lda, uint64_t b, int ldb, const float* beta, uint64_t c, int ldc) {
   ENTER;
   Handle* h = live(handle, __func__);
   if (!h) return CUBLAS_NOT_INITIALIZED;
@@ -226,20 +227,23 @@ SWD_API int cublasSgemm_v2(void* handle, int transa, int transb, int m, int n, i
   return product(handle, transa, transb, m, n, k, alpha, a, 0, lda, b, 0, ldb, beta, c, 0, ldc, tf32, __func__);
 }
 
-SWD_API int cublasGemmEx(void* handle, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a, int aType, int lda,
-                         uint64_t b, int bType, int ldb, const void* beta, uint64_t c, int cType, int ldc, int computeType,
-                         int) {
+SWD_API int cublasGemmEx(void* handle, int transa, int transb, int m, int n, int k, const void* alpha, uint64_t a,
+                         int aType, int lda, uint64_t b, int bType, int ldb, const void* beta, uint64_t c, int cType,
+                         int ldc, int computeType, int) {
   ENTER;
   Handle* h = live(handle, __func__);
   if (!h) return CUBLAS_NOT_INITIALIZED;
   if (computeType != 68 && computeType != 69 && computeType != 77 && computeType != 72 && computeType != 73)
     return CUBLAS_NOT_SUPPORTED;
   bool tf32 = computeType == 77 || (computeType == 68 && (h->mathMode & 15) == TF32_TENSOR_OP_MATH);
-  return product(handle, transa, transb, m, n, k, alpha, a, aType, lda, b, bType, ldb, beta, c, cType, ldc, tf32, __func__);
+  return product(handle, transa, transb, m, n, k, alpha, a, aType, lda, b, bType, ldb, beta, c, cType, ldc, tf32,
+                 __func__);
 }
 
-SWD_API int cublasSgemmEx(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, uint64_t a, int aType,
-                          int lda, uint64_t b, int bType, int ldb, const float* beta, uint64_t c, int cType, int ldc) {
+SWD_API int cublasSgemmEx(void* handle, int transa, int transb, int m, int n, int k, const float* alpha, uint64_t a,
+                          int aType, int lda, uint64_t b, int bType, int ldb, const float* beta, uint64_t c, int cType,
+                          int ldc) {
   ENTER;
-  return product(handle, transa, transb, m, n, k, alpha, a, aType, lda, b, bType, ldb, beta, c, cType, ldc, false, __func__);
+  return product(handle, transa, transb, m, n, k, alpha, a, aType, lda, b, bType, ldb, beta, c, cType, ldc, false,
+                 __func__);
 }

@@ -1,4 +1,5 @@
-// The software libcublasLt.so.12: matrix products with an epilogue. Numbers are those of cublasLt.h 12.9 (facts of the ABI).
+// The software libcublasLt.so.12: matrix products with an epilogue. Numbers are those of cublasLt.h 12.9 (facts of the
+// ABI).
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -182,7 +183,8 @@ int describe(const Description& d, const Layout& a, const Layout& b, const Layou
     return CUBLAS_INVALID_VALUE;
   Type in = gemm->a.type, to = gemm->d.type;
   bool floats = in == Type::FLOAT || in == Type::HALF || in == Type::BFLOAT16;
-  if (gemm->b.type != in || gemm->c.type != to || !floats || (to != in && to != Type::FLOAT)) return CUBLAS_NOT_SUPPORTED;
+  if (gemm->b.type != in || gemm->c.type != to || !floats || (to != in && to != Type::FLOAT))
+    return CUBLAS_NOT_SUPPORTED;
   gemm->relu = d.epilogue == RELU || d.epilogue == RELU_BIAS;
   gemm->biasType = d.biasType < 0 ? to : typeOfCuda(d.biasType);
   if (gemm->biasType != to && gemm->biasType != Type::FLOAT) return CUBLAS_NOT_SUPPORTED;
@@ -191,9 +193,9 @@ int describe(const Description& d, const Layout& a, const Layout& b, const Layou
 
 uint64_t problemNumber(const Description& d, const Gemm& g) {
   uint64_t h = 1469598103934665603u;
-  for (int64_t v : {static_cast<int64_t>(d.computeType), static_cast<int64_t>(d.epilogue), static_cast<int64_t>(g.a.type),
-                    static_cast<int64_t>(g.d.type), g.d.rows, g.d.columns, g.a.columns, g.a.rowStride, g.a.columnStride,
-                    g.b.rowStride, g.b.columnStride, g.d.rowStride, g.d.columnStride})
+  for (int64_t v : {static_cast<int64_t>(d.computeType), static_cast<int64_t>(d.epilogue),
+                    static_cast<int64_t>(g.a.type), static_cast<int64_t>(g.d.type), g.d.rows, g.d.columns, g.a.columns,
+                    g.a.rowStride, g.a.columnStride, g.b.rowStride, g.b.columnStride, g.d.rowStride, g.d.columnStride})
     h = (h ^ static_cast<uint64_t>(v)) * 1099511628211u;
   return h ^ h >> 29;
 }
@@ -268,7 +270,8 @@ SWD_API int cublasLtMatmulDescSetAttribute(void* description, int attribute, con
   }
 }
 
-SWD_API int cublasLtMatmulDescGetAttribute(void* description, int attribute, void* value, size_t bytes, size_t* written) {
+SWD_API int cublasLtMatmulDescGetAttribute(void* description, int attribute, void* value, size_t bytes,
+                                           size_t* written) {
   ENTER;
   Object* object = live(description, DESCRIPTION_KIND, __func__);
   if (!object) return CUBLAS_INVALID_VALUE;
@@ -350,14 +353,15 @@ SWD_API int cublasLtMatmulPreferenceSetAttribute(void* preference, int attribute
   }
 }
 
-// The first results are often not to be taken: one that does not work, one with half-precision sums, one that splits the
-// sum in no certain order (where the preference allows that).
-SWD_API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void* a, void* b, void* c, void* d, void* preference,
-                                           int requested, void* results, int* count) {
+// The first results are often not to be taken: one that does not work, one with half-precision sums, one that splits
+// the sum in no certain order (where the preference allows that).
+SWD_API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void* a, void* b, void* c, void* d,
+                                           void* preference, int requested, void* results, int* count) {
   ENTER;
   Object *h = live(handle, HANDLE_KIND, __func__), *what = live(description, DESCRIPTION_KIND, __func__);
-  Object *la = live(a, LAYOUT_KIND, __func__), *lb = live(b, LAYOUT_KIND, __func__), *lc = live(c, LAYOUT_KIND, __func__),
-         *ld = live(d, LAYOUT_KIND, __func__), *p = live(preference, PREFERENCE_KIND, __func__);
+  Object *la = live(a, LAYOUT_KIND, __func__), *lb = live(b, LAYOUT_KIND, __func__),
+         *lc = live(c, LAYOUT_KIND, __func__), *ld = live(d, LAYOUT_KIND, __func__),
+         *p = live(preference, PREFERENCE_KIND, __func__);
   if (!h || !what || !la || !lb || !lc || !ld || !p || !results || !count || requested < 1) return CUBLAS_INVALID_VALUE;
   Gemm gemm;
   if (int status = describe(what->description, la->layout, lb->layout, lc->layout, ld->layout, &gemm)) return status;
@@ -374,8 +378,9 @@ SWD_API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void
   auto offer = [&](int id, int splits, uint32_t reduction, uint64_t flags, uint64_t workspace, int state) {
     if (*count == requested || workspace > most.mostWorkspace || (reduction && !(most.reductions & reduction))) return;
     Result result{};
-    result.algorithm =
-        Algorithm{Algorithm::MAGIC, id, static_cast<int32_t>(number % 20), splits, reduction, alignment, number, flags, workspace, {0, 0}};
+    result.algorithm = Algorithm{
+        Algorithm::MAGIC, id,    static_cast<int32_t>(number % 20), splits, reduction, alignment, number, flags,
+        workspace,        {0, 0}};
     result.workspace = workspace;
     result.state = state;
     result.waves = 0.5f;
@@ -391,7 +396,8 @@ SWD_API int cublasLtMatmulAlgoGetHeuristic(void* handle, void* description, void
   return *count ? CUBLAS_SUCCESS : CUBLAS_NOT_SUPPORTED;
 }
 
-SWD_API int cublasLtMatmulAlgoCapGetAttribute(const void* algorithm, int attribute, void* value, size_t bytes, size_t* written) {
+SWD_API int cublasLtMatmulAlgoCapGetAttribute(const void* algorithm, int attribute, void* value, size_t bytes,
+                                              size_t* written) {
   ENTER;
   auto& algo = *static_cast<const Algorithm*>(algorithm);
   if (algo.magic != Algorithm::MAGIC) return CUBLAS_INVALID_VALUE;
@@ -405,8 +411,8 @@ SWD_API int cublasLtMatmulAlgoCapGetAttribute(const void* algorithm, int attribu
   }
 }
 
-SWD_API int cublasLtMatmulAlgoConfigGetAttribute(
-    const void* algorithm, int attribute, void* value, size_t bytes, size_t* written) {
+SWD_API int cublasLtMatmulAlgoConfigGetAttribute(const void* algorithm, int attribute, void* value, size_t bytes,
+                                                 size_t* written) {
   ENTER;
   auto& algo = *static_cast<const Algorithm*>(algorithm);
   if (algo.magic != Algorithm::MAGIC) return CUBLAS_INVALID_VALUE;
@@ -422,9 +428,9 @@ SWD_API int cublasLtMatmulAlgoConfigGetAttribute(
   }
 }
 
-SWD_API int cublasLtMatmul(void* handle, void* description, const void* alpha, uint64_t a, void* aLayout, uint64_t b, void* bLayout,
-                           const void* beta, uint64_t c, void* cLayout, uint64_t d, void* dLayout, const void* algorithm,
-                           uint64_t workspace, size_t workspaceBytes, CUstream stream) {
+SWD_API int cublasLtMatmul(void* handle, void* description, const void* alpha, uint64_t a, void* aLayout, uint64_t b,
+                           void* bLayout, const void* beta, uint64_t c, void* cLayout, uint64_t d, void* dLayout,
+                           const void* algorithm, uint64_t workspace, size_t workspaceBytes, CUstream stream) {
   ENTER;
   Object *h = live(handle, HANDLE_KIND, __func__), *what = live(description, DESCRIPTION_KIND, __func__);
   Object *la = live(aLayout, LAYOUT_KIND, __func__), *lb = live(bLayout, LAYOUT_KIND, __func__),

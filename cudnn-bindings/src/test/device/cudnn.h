@@ -1,4 +1,5 @@
-// The software libcudnn.so.9: what its parts share. Numbers are those of cudnn_graph.h of cuDNN 9.20 (facts of the ABI).
+// The software libcudnn.so.9: what its parts share. Numbers are those of cudnn_graph.h of cuDNN 9.20 (facts of the
+// ABI).
 #pragma once
 
 #include <atomic>
@@ -33,7 +34,16 @@ enum Status : int {
   EXECUTION_FAILED_CUDA_DRIVER = 5001,
 };
 
-enum DataType : int { FLOAT = 0, DOUBLE = 1, HALF = 2, INT8 = 3, INT32 = 4, BFLOAT16 = 9, FP8_E4M3 = 12, FP8_E5M2 = 13 };
+enum DataType : int {
+  FLOAT = 0,
+  DOUBLE = 1,
+  HALF = 2,
+  INT8 = 3,
+  INT32 = 4,
+  BFLOAT16 = 9,
+  FP8_E4M3 = 12,
+  FP8_E5M2 = 13
+};
 
 // The type of the stored elements; UNKNOWN for what nothing here computes with.
 inline Type elementType(int dataType) {
@@ -240,8 +250,8 @@ struct Tensor {
   }
   int64_t stride(size_t i) const { return dims[i] == 1 ? 0 : strides[i]; }
   bool operator==(const Tensor& o) const {
-    return uid == o.uid && dataType == o.dataType && dims == o.dims && strides == o.strides && alignment == o.alignment &&
-           isVirtual == o.isVirtual && byValue == o.byValue;
+    return uid == o.uid && dataType == o.dataType && dims == o.dims && strides == o.strides &&
+           alignment == o.alignment && isVirtual == o.isVirtual && byValue == o.byValue;
   }
 };
 
@@ -337,7 +347,8 @@ std::vector<Candidate> candidates(const Program&, const DeviceProperties&, int m
 // An engine by its global index; false where the program has no such engine.
 bool findEngine(const Program&, const DeviceProperties&, int64_t index, Engine* out);
 // NVIDIA's own cuDNN in a process of its own (its sonames are ours), which plans for described devices. Chosen by the
-// setting cudnn.vendor: a folder that holds nvidia/*/lib and driver/. Statuses are the vendor's; texts go where ours go.
+// setting cudnn.vendor: a folder that holds nvidia/*/lib and driver/. Statuses are the vendor's; texts go where ours
+// go.
 class Vendor {
  public:
   static Vendor* chosen();  // null: the table decides
@@ -430,8 +441,8 @@ int checkHandle(const Handle& handle);
 // Checks the addresses, by tensor, and puts the plan's work on the handle's stream. With `inPlace`, tensors with a uid
 // of MAY_BE_RESULT or more may lie in one place.
 constexpr int64_t MAY_BE_RESULT = 100;
-int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses, uint64_t workspace,
-           const char* function, bool inPlace);
+int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses,
+           uint64_t workspace, const char* function, bool inPlace);
 
 // The version that cudnnGetVersion answers.
 int64_t version();

@@ -1,4 +1,5 @@
-// Creating, setting, reading and destroying descriptors: each attribute's type, count and moment are checked by one table.
+// Creating, setting, reading and destroying descriptors: each attribute's type, count and moment are checked by one
+// table.
 #include <cstdarg>
 #include <cstdio>
 #include <mutex>
@@ -69,7 +70,8 @@ const Row TABLE[] = {
     {RESAMPLE, RESAMPLE_STRIDES, TYPE_INT64, 1, 9, BOTH},
     {RESAMPLE, RESAMPLE_STRIDES, TYPE_FRACTION, 1, 9, BOTH},
 
-    {OPERATION_CONVOLUTION_FORWARD, OPERATION_CONVOLUTION_FORWARD_CONV_DESC, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, CONVOLUTION},
+    {OPERATION_CONVOLUTION_FORWARD, OPERATION_CONVOLUTION_FORWARD_CONV_DESC, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH,
+     CONVOLUTION},
     {OPERATION_CONVOLUTION_FORWARD, OPERATION_CONVOLUTION_FORWARD_X, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, TENSOR},
     {OPERATION_CONVOLUTION_FORWARD, OPERATION_CONVOLUTION_FORWARD_W, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, TENSOR},
     {OPERATION_CONVOLUTION_FORWARD, OPERATION_CONVOLUTION_FORWARD_Y, TYPE_BACKEND_DESCRIPTOR, 1, 1, BOTH, TENSOR},
@@ -202,8 +204,9 @@ const Row* find(int kind, int attribute, int tag, Access access, int* status) {
     any = true;
     if (row.tag == tag && (row.access & access)) return &row;
     if (row.tag == tag) {
-      *status = fail(kind == EXECUTION_PLAN ? NOT_SUPPORTED : BAD_PARAM, "attribute %d of a descriptor of type %d cannot be %s",
-                     attribute, kind, access == SETTABLE ? "set" : "read");
+      *status = fail(kind == EXECUTION_PLAN ? NOT_SUPPORTED : BAD_PARAM,
+                     "attribute %d of a descriptor of type %d cannot be %s", attribute, kind,
+                     access == SETTABLE ? "set" : "read");
       return nullptr;
     }
   }
@@ -240,7 +243,7 @@ void put(Descriptor& descriptor, int attribute, int tag, const T* values, int64_
 }
 
 Descriptor engineDescriptor(const Candidate& candidate, const std::shared_ptr<Program>& program,
-                             const std::shared_ptr<DeviceProperties>& device) {
+                            const std::shared_ptr<DeviceProperties>& device) {
   Descriptor engine = finished(ENGINE);
   engine.program = program;
   engine.device = device;
@@ -328,8 +331,8 @@ int set(Descriptor& d, int attribute, int tag, int64_t count, const void* elemen
   const Row* row = find(d.kind, attribute, tag, SETTABLE, &status);
   if (!row) return status;
   if (count < row->least || count > row->most)
-    return fail(BAD_PARAM, "attribute %d takes %lld to %lld elements, not %lld", attribute, static_cast<long long>(row->least),
-                static_cast<long long>(row->most), static_cast<long long>(count));
+    return fail(BAD_PARAM, "attribute %d takes %lld to %lld elements, not %lld", attribute,
+                static_cast<long long>(row->least), static_cast<long long>(row->most), static_cast<long long>(count));
   if (!elements && count > 0) return fail(BAD_PARAM, "attribute %d: the array is null", attribute);
   Value value;
   value.tag = tag;
@@ -381,7 +384,8 @@ int read(const Descriptor& d, int attribute, int tag, int64_t requested, int64_t
   int status = 0;
   const Row* row = find(d.kind, attribute, tag, READABLE, &status);
   if (!row) return status;
-  if (requested < 0 || requested > row->most) return fail(BAD_PARAM, "%lld elements asked for", static_cast<long long>(requested));
+  if (requested < 0 || requested > row->most)
+    return fail(BAD_PARAM, "%lld elements asked for", static_cast<long long>(requested));
   if (requested > 0 && !elements) return fail(BAD_PARAM_NULL_POINTER, "the array is null");
   if (tag == TYPE_BACKEND_DESCRIPTOR) {
     auto made = madeFor(d, attribute);
@@ -390,7 +394,8 @@ int read(const Descriptor& d, int attribute, int tag, int64_t requested, int64_t
     // As cuDNN 9.20 does: how many knob choices there are is told only with room for them.
     if (!elements && attribute == ENGINECFG_KNOB_CHOICES) given = 0;
     for (int64_t i = 0; elements && i < given; i++)
-      if (int failed = handOut(made[static_cast<size_t>(i)], made[static_cast<size_t>(i)].kind, static_cast<void**>(elements)[i]))
+      if (int failed = handOut(made[static_cast<size_t>(i)], made[static_cast<size_t>(i)].kind,
+                               static_cast<void**>(elements)[i]))
         return failed;
     if (count) *count = given;
     return SUCCESS;
@@ -465,8 +470,8 @@ SWD_API int cudnnBackendSetAttribute(void* descriptor, int attribute, int tag, i
   return set(*d, attribute, tag, count, elements);
 }
 
-SWD_API int cudnnBackendGetAttribute(
-    void* descriptor, int attribute, int tag, int64_t requested, int64_t* count, void* elements) {
+SWD_API int cudnnBackendGetAttribute(void* descriptor, int attribute, int tag, int64_t requested, int64_t* count,
+                                     void* elements) {
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__);
   Lock lock;
   auto d = liveDescriptor(descriptor);
@@ -507,8 +512,7 @@ SWD_API int cudnnBackendExecute(void* handle, void* plan, void* variantPack) {
     return fail(BAD_PARAM, "descriptors of types %d and %d are no plan and variant pack", p->kind, pack->kind);
   if (!p->finalized || !pack->finalized)
     return fail(BAD_PARAM_NOT_FINALIZED, "the %s is not finalized", p->finalized ? "variant pack" : "plan");
-  if (swd_handle_enter(handle))
-    return fail(BAD_PARAM, "the handle is in use on another thread");
+  if (swd_handle_enter(handle)) return fail(BAD_PARAM, "the handle is in use on another thread");
   Handle* live = liveHandle(handle);
   int status = live ? execute(*live, p->plan, *pack) : BAD_PARAM;
   swd_handle_leave(handle);

@@ -1,8 +1,8 @@
 // Executing plans: the operations are interpreted from the tensors' own dimensions, strides, types and addresses.
 //
 // A convolution's sum runs over the filter's rows, columns and channels in this order, as one chain of float fused
-// multiply-adds; what follows is computed in float and rounded to the type of each tensor that the graph names. ReLU and
-// maxima pass NaN on, so that poisoned memory shows up in results.
+// multiply-adds; what follows is computed in float and rounded to the type of each tensor that the graph names. ReLU
+// and maxima pass NaN on, so that poisoned memory shows up in results.
 #include <algorithm>
 #include <cinttypes>
 
@@ -70,8 +70,8 @@ class Epilogue {
       auto& tensor = program.tensors[t];
       rows_[t].resize(static_cast<size_t>(channels));
       // What is the same for every pixel is read once.
-      constant_[t] = memory[t] && !program.produced(static_cast<int>(t)) && tensor.dims[0] == 1 && tensor.dims[2] == 1 &&
-                     tensor.dims[3] == 1;
+      constant_[t] = memory[t] && !program.produced(static_cast<int>(t)) && tensor.dims[0] == 1 &&
+                     tensor.dims[2] == 1 && tensor.dims[3] == 1;
       if (constant_[t] && readByPointwise(static_cast<int>(t))) fill(t, {0, 0, 0});
     }
   }
@@ -130,7 +130,8 @@ class Epilogue {
     if (tensor.dims[1] == 1) {
       std::fill(row.begin(), row.end(), load(tensor.type(), memory_[t], offset(tensor, pixel)));
     } else {
-      loadRow(tensor.type(), memory_[t], offset(tensor, pixel), tensor.strides[1], static_cast<int64_t>(row.size()), row.data());
+      loadRow(tensor.type(), memory_[t], offset(tensor, pixel), tensor.strides[1], static_cast<int64_t>(row.size()),
+              row.data());
     }
   }
 
@@ -184,14 +185,16 @@ void convolve(const Program& program, const std::vector<void*>& memory, const Ar
     product.arithmetic = arithmetic;
     product.loadA = [&](int64_t row, int64_t k, int64_t count, Number* to) {
       Pixel at = pixel(y, row);
-      int64_t top = at.h * o.window.stride[0] - o.window.before[0], left = at.w * o.window.stride[1] - o.window.before[1];
+      int64_t top = at.h * o.window.stride[0] - o.window.before[0],
+              left = at.w * o.window.stride[1] - o.window.before[1];
       while (count > 0) {
         int64_t c = k % channels, place = k / channels, length = std::min(channels - c, count);
         int64_t h = top + place / width * o.window.dilation[0], v = left + place % width * o.window.dilation[1];
         if (h < 0 || h >= x.dims[2] || v < 0 || v >= x.dims[3]) {
           std::fill_n(to, length, Number(0));
         } else {
-          int64_t from = at.n * x.strides[0] + (group * channels + c) * x.strides[1] + h * x.strides[2] + v * x.strides[3];
+          int64_t from =
+              at.n * x.strides[0] + (group * channels + c) * x.strides[1] + h * x.strides[2] + v * x.strides[3];
           loadNumbers(x.type(), xMemory, from, x.strides[1], length, to);
         }
         k += length;
@@ -334,8 +337,8 @@ int checkHandle(const Handle& handle) {
   return SUCCESS;
 }
 
-int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses, uint64_t workspace,
-           const char* function, bool inPlace) {
+int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<uint64_t>& addresses,
+           uint64_t workspace, const char* function, bool inPlace) {
   auto& program = plan->program;
   auto launch = std::make_unique<Launch>();
   launch->plan = plan;
@@ -350,7 +353,8 @@ int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<
     if (!address) return fail(BAD_PARAM_NULL_POINTER, "the pointer for the tensor %" PRId64 " is null", tensor.uid);
     char what[96];
     std::snprintf(what, sizeof what, "%s, tensor %" PRId64, function, tensor.uid);
-    if (int status = swd_check(address, static_cast<size_t>(tensor.bytes()), static_cast<size_t>(tensor.alignment), what))
+    if (int status =
+            swd_check(address, static_cast<size_t>(tensor.bytes()), static_cast<size_t>(tensor.alignment), what))
       return fail(address % static_cast<uint64_t>(tensor.alignment) ? BAD_PARAM_MISALIGNED_POINTER : BAD_PARAM,
                   "the pointer for the tensor %" PRId64 " is no good (CUresult %d)", tensor.uid, status);
     bool written = program.produced(static_cast<int>(t));
@@ -362,7 +366,8 @@ int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<
     return fail(BAD_PARAM, "the graph has no output that is not virtual");
   }
   if (plan->workspace) {
-    if (!workspace) return fail(BAD_PARAM_NULL_POINTER, "the plan needs %" PRId64 " bytes of workspace", plan->workspace);
+    if (!workspace)
+      return fail(BAD_PARAM_NULL_POINTER, "the plan needs %" PRId64 " bytes of workspace", plan->workspace);
     char what[96];
     std::snprintf(what, sizeof what, "%s, workspace", function);
     if (int status = swd_check(workspace, static_cast<size_t>(plan->workspace), 16, what))
@@ -373,7 +378,8 @@ int launch(Handle& handle, const std::shared_ptr<Plan>& plan, const std::vector<
     for (auto& b : ranges) {
       if (&a == &b || !a.written || a.begin >= b.end || b.begin >= a.end) continue;
       if (inPlace && a.begin == b.begin && a.end == b.end && a.uid >= MAY_BE_RESULT && b.uid >= MAY_BE_RESULT) continue;
-      swd_complain("%s: the memory of tensor %" PRId64 ", which is written, overlaps that of tensor %" PRId64 " (-1: the workspace)",
+      swd_complain("%s: the memory of tensor %" PRId64 ", which is written, overlaps that of tensor %" PRId64
+                   " (-1: the workspace)",
                    function, a.uid, b.uid);
       return fail(BAD_PARAM, "tensors %" PRId64 " and %" PRId64 " overlap", a.uid, b.uid);
     }
@@ -418,7 +424,8 @@ int execute(Handle& handle, const std::shared_ptr<Plan>& plan, const Descriptor&
     auto& tensor = program.tensors[t];
     if (tensor.isVirtual) continue;
     auto found = std::find(uids.begin(), uids.end(), tensor.uid);
-    if (found == uids.end()) return fail(BAD_PARAM, "the variant pack has no pointer for the tensor %" PRId64, tensor.uid);
+    if (found == uids.end())
+      return fail(BAD_PARAM, "the variant pack has no pointer for the tensor %" PRId64, tensor.uid);
     addresses[t] = static_cast<uint64_t>(pointers[static_cast<size_t>(found - uids.begin())]);
   }
   return launch(handle, plan, addresses, pack.get<uint64_t>(VARIANT_PACK_WORKSPACE, 0), "cudnnBackendExecute", false);

@@ -9,7 +9,8 @@ namespace {
 float real(const Descriptor& d, int attribute, float otherwise) {
   auto found = d.values.find(attribute);
   if (found == d.values.end()) return otherwise;
-  return found->second.tag == TYPE_DOUBLE ? static_cast<float>(d.get<double>(attribute, 0)) : d.get<float>(attribute, 0);
+  return found->second.tag == TYPE_DOUBLE ? static_cast<float>(d.get<double>(attribute, 0))
+                                          : d.get<float>(attribute, 0);
 }
 
 // Two numbers, given as integers or as fractions with the denominator 1.
@@ -48,16 +49,21 @@ int finalizeTensor(Descriptor& d) {
   tensor->byValue = d.get<unsigned char>(TENSOR_IS_BY_VALUE, 0) != 0;
   if (tensor->dims.empty()) return fail(BAD_PARAM, "the tensor has no dimensions");
   if (tensor->dims.size() != tensor->strides.size())
-    return fail(BAD_PARAM, "the tensor has %zu dimensions and %zu strides", tensor->dims.size(), tensor->strides.size());
-  if (tensor->dims.size() > 8) return fail(BAD_PARAM, "the tensor has %zu dimensions; eight are possible", tensor->dims.size());
+    return fail(BAD_PARAM, "the tensor has %zu dimensions and %zu strides", tensor->dims.size(),
+                tensor->strides.size());
+  if (tensor->dims.size() > 8)
+    return fail(BAD_PARAM, "the tensor has %zu dimensions; eight are possible", tensor->dims.size());
   for (size_t i = 0; i < tensor->dims.size(); i++) {
-    if (tensor->dims[i] < 1) return fail(BAD_PARAM, "dimension %zu of the tensor is %lld", i, static_cast<long long>(tensor->dims[i]));
-    if (tensor->strides[i] < 0) return fail(BAD_PARAM, "stride %zu of the tensor is %lld", i, static_cast<long long>(tensor->strides[i]));
+    if (tensor->dims[i] < 1)
+      return fail(BAD_PARAM, "dimension %zu of the tensor is %lld", i, static_cast<long long>(tensor->dims[i]));
+    if (tensor->strides[i] < 0)
+      return fail(BAD_PARAM, "stride %zu of the tensor is %lld", i, static_cast<long long>(tensor->strides[i]));
   }
   if (tensor->alignment <= 0 || tensor->alignment % sizeOf(tensor->type()) != 0)
     return fail(BAD_PARAM, "the alignment of %lld bytes is no positive multiple of the element's size",
                 static_cast<long long>(tensor->alignment));
-  if (d.get<int64_t>(TENSOR_VECTOR_COUNT, 1) != 1) return fail(NOT_SUPPORTED, "the software cuDNN has no vectorized tensors");
+  if (d.get<int64_t>(TENSOR_VECTOR_COUNT, 1) != 1)
+    return fail(NOT_SUPPORTED, "the software cuDNN has no vectorized tensors");
   d.tensor = tensor;
   return SUCCESS;
 }
@@ -71,7 +77,8 @@ int finalizeConvolution(Descriptor& d) {
     auto all = d.longs(attribute);
     if (all.empty() && !needed) return 0;
     if (static_cast<int64_t>(all.size()) != n)
-      return fail(BAD_PARAM, "the convolution has %lld spatial dimensions and %zu %s", static_cast<long long>(n), all.size(), what);
+      return fail(BAD_PARAM, "the convolution has %lld spatial dimensions and %zu %s", static_cast<long long>(n),
+                  all.size(), what);
     for (int64_t v : all)
       if (v < least) return fail(BAD_PARAM, "one of the convolution's %s is %lld", what, static_cast<long long>(v));
     return 0;
@@ -111,8 +118,8 @@ int finalizeOperationConvolution(Descriptor& d) {
     return fail(BAD_PARAM, "tensors of %zu, %zu and %zu dimensions under a convolution over %zu", x->dims.size(),
                 w->dims.size(), y->dims.size(), n);
   if (x->dims[1] % w->dims[1] != 0)
-    return fail(BAD_PARAM, "the filter's %lld channels do not divide the input's %lld", static_cast<long long>(w->dims[1]),
-                static_cast<long long>(x->dims[1]));
+    return fail(BAD_PARAM, "the filter's %lld channels do not divide the input's %lld",
+                static_cast<long long>(w->dims[1]), static_cast<long long>(x->dims[1]));
   if (y->dims[0] != x->dims[0])
     return fail(BAD_PARAM, "%lld pictures go in and %lld come out", static_cast<long long>(x->dims[0]),
                 static_cast<long long>(y->dims[0]));
@@ -127,10 +134,12 @@ int finalizeOperationConvolution(Descriptor& d) {
   for (size_t i = 0; i < n; i++) {
     int64_t reach = (w->dims[i + 2] - 1) * dilations[i] + 1, room = x->dims[i + 2] + before[i] + after[i] - reach;
     if (room < 0 || y->dims[i + 2] != room / strides[i] + 1)
-      return fail(BAD_PARAM, "spatial dimension %zu: %lld + padding %lld + %lld under a window of %lld, stride %lld, gives %lld, not %lld",
-                  i, static_cast<long long>(x->dims[i + 2]), static_cast<long long>(before[i]),
-                  static_cast<long long>(after[i]), static_cast<long long>(reach), static_cast<long long>(strides[i]),
-                  static_cast<long long>(room < 0 ? 0 : room / strides[i] + 1), static_cast<long long>(y->dims[i + 2]));
+      return fail(
+          BAD_PARAM,
+          "spatial dimension %zu: %lld + padding %lld + %lld under a window of %lld, stride %lld, gives %lld, not %lld",
+          i, static_cast<long long>(x->dims[i + 2]), static_cast<long long>(before[i]),
+          static_cast<long long>(after[i]), static_cast<long long>(reach), static_cast<long long>(strides[i]),
+          static_cast<long long>(room < 0 ? 0 : room / strides[i] + 1), static_cast<long long>(y->dims[i + 2]));
   }
   return SUCCESS;
 }
@@ -173,7 +182,8 @@ int finalizeResample(Descriptor& d) {
          {RESAMPLE_COMP_TYPE, RESAMPLE_POST_PADDINGS, RESAMPLE_PRE_PADDINGS, RESAMPLE_STRIDES, RESAMPLE_WINDOW_DIMS,
           RESAMPLE_NAN_PROPAGATION, RESAMPLE_PADDING_MODE});
   if (!d.has(RESAMPLE_MODE)) return fail(NOT_SUPPORTED, "the resampling has no mode");
-  if (d.get<int64_t>(RESAMPLE_SPATIAL_DIMS, 0) < 1) return fail(NOT_SUPPORTED, "the resampling has no spatial dimensions");
+  if (d.get<int64_t>(RESAMPLE_SPATIAL_DIMS, 0) < 1)
+    return fail(NOT_SUPPORTED, "the resampling has no spatial dimensions");
   return SUCCESS;
 }
 
@@ -188,16 +198,19 @@ int finalizeOperationResample(Descriptor& d) {
   if (x->dims.size() != y->dims.size() || x->dims[0] != y->dims[0] || x->dims[1] != y->dims[1])
     return fail(BAD_PARAM, "input and output of the resampling differ in pictures or channels");
   int64_t size[2], stride[2], before[2], after[2];
-  if (x->dims.size() != 4 || !pair(*resample, RESAMPLE_WINDOW_DIMS, 1, size) || !pair(*resample, RESAMPLE_STRIDES, 1, stride) ||
-      !pair(*resample, RESAMPLE_PRE_PADDINGS, 0, before) || !pair(*resample, RESAMPLE_POST_PADDINGS, 0, after))
+  if (x->dims.size() != 4 || !pair(*resample, RESAMPLE_WINDOW_DIMS, 1, size) ||
+      !pair(*resample, RESAMPLE_STRIDES, 1, stride) || !pair(*resample, RESAMPLE_PRE_PADDINGS, 0, before) ||
+      !pair(*resample, RESAMPLE_POST_PADDINGS, 0, after))
     return SUCCESS;
   for (size_t i = 0; i < 2; i++) {
     int64_t room = x->dims[i + 2] + before[i] + after[i] - size[i];
     if (stride[i] < 1 || room < 0 || y->dims[i + 2] != room / stride[i] + 1)
-      return fail(BAD_PARAM, "spatial dimension %zu: %lld + padding %lld + %lld under a window of %lld, stride %lld, does not give %lld",
-                  i, static_cast<long long>(x->dims[i + 2]), static_cast<long long>(before[i]),
-                  static_cast<long long>(after[i]), static_cast<long long>(size[i]), static_cast<long long>(stride[i]),
-                  static_cast<long long>(y->dims[i + 2]));
+      return fail(
+          BAD_PARAM,
+          "spatial dimension %zu: %lld + padding %lld + %lld under a window of %lld, stride %lld, does not give %lld",
+          i, static_cast<long long>(x->dims[i + 2]), static_cast<long long>(before[i]),
+          static_cast<long long>(after[i]), static_cast<long long>(size[i]), static_cast<long long>(stride[i]),
+          static_cast<long long>(y->dims[i + 2]));
   }
   return SUCCESS;
 }
@@ -206,7 +219,8 @@ int finalizeOperationResample(Descriptor& d) {
 int finalizeGraph(Descriptor& d) {
   auto program = std::make_shared<Program>();
   auto found = d.values.find(OPERATIONGRAPH_OPS);
-  if (found == d.values.end() || found->second.descriptors.empty()) return fail(BAD_PARAM, "the graph has no operations");
+  if (found == d.values.end() || found->second.descriptors.empty())
+    return fail(BAD_PARAM, "the graph has no operations");
   int status = 0;
   auto indexOf = [&](const Descriptor& operation, int attribute) {
     auto child = operation.child(attribute);
@@ -215,7 +229,8 @@ int finalizeGraph(Descriptor& d) {
     for (size_t i = 0; i < all.size(); i++) {
       if (all[i].uid != child->tensor->uid) continue;
       if (!(all[i] == *child->tensor))
-        status = fail(BAD_PARAM, "two different tensors of the graph have the uid %lld", static_cast<long long>(all[i].uid));
+        status =
+            fail(BAD_PARAM, "two different tensors of the graph have the uid %lld", static_cast<long long>(all[i].uid));
       return static_cast<int>(i);
     }
     all.push_back(*child->tensor);
@@ -266,7 +281,8 @@ int finalizeGraph(Descriptor& d) {
       o.x = indexOf(*op, OPERATION_RESAMPLE_FWD_XDESC);
       o.y = indexOf(*op, OPERATION_RESAMPLE_FWD_YDESC);
       if (op->has(OPERATION_RESAMPLE_FWD_IDXDESC)) o.paddingMode = -1;  // with indices: nothing here computes them
-      if (!pair(*resample, RESAMPLE_WINDOW_DIMS, 1, o.window.size) || !pair(*resample, RESAMPLE_STRIDES, 1, o.window.stride) ||
+      if (!pair(*resample, RESAMPLE_WINDOW_DIMS, 1, o.window.size) ||
+          !pair(*resample, RESAMPLE_STRIDES, 1, o.window.stride) ||
           !pair(*resample, RESAMPLE_PRE_PADDINGS, 0, o.window.before) ||
           !pair(*resample, RESAMPLE_POST_PADDINGS, 0, o.window.after))
         o.paddingMode = -1;
@@ -311,7 +327,8 @@ int finalizeGraph(Descriptor& d) {
     bool read = false;
     for (auto& other : ordered) read = read || other.x == ordered[i].y || other.w == ordered[i].y;
     if (y.isVirtual && !read)
-      swd_complain("cuDNN: nothing reads the virtual tensor %lld, the result of an operation", static_cast<long long>(y.uid));
+      swd_complain("cuDNN: nothing reads the virtual tensor %lld, the result of an operation",
+                   static_cast<long long>(y.uid));
     if (ordered[i].kind == Operation::POINTWISE && program->tensors[static_cast<size_t>(ordered[i].x)].dims != y.dims)
       swd_complain("cuDNN: the first operand of a pointwise operation is broadcast; only the second may be");
   }
@@ -336,7 +353,8 @@ int finalizeDevice(Descriptor& d) {
     *d.device = handle->device;
     return SUCCESS;
   }
-  if (!d.has(DEVICEPROP_DEVICE_ID)) return fail(NOT_INITIALIZED, "device properties need a device, a handle or a JSON text");
+  if (!d.has(DEVICEPROP_DEVICE_ID))
+    return fail(NOT_INITIALIZED, "device properties need a device, a handle or a JSON text");
   int ordinal = d.get<int>(DEVICEPROP_DEVICE_ID, 0);
   if (swd_attribute(ordinal, 75) < 0) return fail(BAD_PARAM, "there is no device %d", ordinal);
   *d.device = DeviceProperties::ofDevice(ordinal);
@@ -350,14 +368,14 @@ std::shared_ptr<DeviceProperties> deviceOf(const Descriptor& d, int attribute, c
     *status = fail(BAD_PARAM, "the device properties are not finalized");
     return nullptr;
   }
-  if (!graph.device)
-    *status = fail(BAD_PARAM, "neither device properties are given nor has the graph a handle");
+  if (!graph.device) *status = fail(BAD_PARAM, "neither device properties are given nor has the graph a handle");
   return graph.device;
 }
 
 int finalizeHeuristics(Descriptor& d) {
   auto graph = d.child(ENGINEHEUR_OPERATION_GRAPH);
-  if (!graph || !graph->finalized) return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
+  if (!graph || !graph->finalized)
+    return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
   int status = 0;
   auto device = deviceOf(d, ENGINEHEUR_DEVICEPROP, *graph, &status);
   if (!device) return status;
@@ -371,7 +389,8 @@ int finalizeHeuristics(Descriptor& d) {
 
 int finalizeEngine(Descriptor& d) {
   auto graph = d.child(ENGINE_OPERATION_GRAPH);
-  if (!graph || !graph->finalized) return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
+  if (!graph || !graph->finalized)
+    return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
   if (!d.has(ENGINE_GLOBAL_INDEX)) return fail(NOT_SUPPORTED, "the engine has no global index");
   int status = 0;
   auto device = deviceOf(d, ENGINE_DEVICEPROP, *graph, &status);
@@ -398,7 +417,8 @@ int finalizeConfig(Descriptor& d) {
       auto& knobs = candidate->engine.knobs;
       auto knob = std::find_if(knobs.begin(), knobs.end(), [&](const Knob& k) { return k.type == chosen.type; });
       if (knob == knobs.end())
-        return fail(BAD_PARAM, "engine %lld has no knob of type %d", static_cast<long long>(candidate->engine.index), chosen.type);
+        return fail(BAD_PARAM, "engine %lld has no knob of type %d", static_cast<long long>(candidate->engine.index),
+                    chosen.type);
       if (chosen.value < knob->minimum || chosen.value > knob->maximum || (chosen.value - knob->minimum) % knob->stride)
         return fail(BAD_PARAM, "knob %d of engine %lld goes from %lld to %lld in steps of %lld: not %lld", chosen.type,
                     static_cast<long long>(candidate->engine.index), static_cast<long long>(knob->minimum),

@@ -107,8 +107,10 @@ int setTensor(LegacyDescriptor* d, int format, int dataType, std::vector<int64_t
   if (!d) return BAD_PARAM;
   if (format != NCHW && format != NHWC) return fail(NOT_SUPPORTED, "the software cuDNN has no format %d", format);
   for (size_t i = 0; i < 4; i++)
-    if (dims[i] < 1 || (!strides.empty() && strides[i] < 0)) return fail(BAD_PARAM, "a dimension or stride is not positive");
-  if (elementType(dataType) == Type::UNKNOWN) return fail(BAD_PARAM, "the software cuDNN has no data type %d", dataType);
+    if (dims[i] < 1 || (!strides.empty() && strides[i] < 0))
+      return fail(BAD_PARAM, "a dimension or stride is not positive");
+  if (elementType(dataType) == Type::UNKNOWN)
+    return fail(BAD_PARAM, "the software cuDNN has no data type %d", dataType);
   d->set = true;
   d->format = format;
   d->tensor.dataType = dataType;
@@ -194,8 +196,8 @@ float real(const void* from) {
 
 int outputOf(const LegacyDescriptor& c, const LegacyDescriptor& x, const LegacyDescriptor& w, int64_t out[4]) {
   if (w.tensor.dims[1] * c.groups != x.tensor.dims[1])
-    return fail(BAD_PARAM, "%" PRId64 " channels under filters of %" PRId64 " in %d groups", x.tensor.dims[1], w.tensor.dims[1],
-                c.groups);
+    return fail(BAD_PARAM, "%" PRId64 " channels under filters of %" PRId64 " in %d groups", x.tensor.dims[1],
+                w.tensor.dims[1], c.groups);
   out[0] = x.tensor.dims[0];
   out[1] = w.tensor.dims[0];
   for (size_t i = 0; i < 2; i++) {
@@ -207,10 +209,11 @@ int outputOf(const LegacyDescriptor& c, const LegacyDescriptor& x, const LegacyD
   return SUCCESS;
 }
 
-int checkConvolution(const LegacyDescriptor& c, const LegacyDescriptor& x, const LegacyDescriptor& w, const LegacyDescriptor& y,
-                      int algorithm) {
+int checkConvolution(const LegacyDescriptor& c, const LegacyDescriptor& x, const LegacyDescriptor& w,
+                     const LegacyDescriptor& y, int algorithm) {
   if (algorithm < 0 || algorithm >= ALGORITHMS) return fail(BAD_PARAM, "there is no algorithm %d", algorithm);
-  if (algorithm > IMPLICIT_PRECOMP_GEMM) return fail(NOT_SUPPORTED, "the software cuDNN has no algorithm %d", algorithm);
+  if (algorithm > IMPLICIT_PRECOMP_GEMM)
+    return fail(NOT_SUPPORTED, "the software cuDNN has no algorithm %d", algorithm);
   int64_t out[4];
   if (int status = outputOf(c, x, w, out)) return status;
   if (!std::equal(out, out + 4, y.tensor.dims.begin()))
@@ -218,8 +221,10 @@ int checkConvolution(const LegacyDescriptor& c, const LegacyDescriptor& x, const
                 y.tensor.dims[1], y.tensor.dims[2], y.tensor.dims[3]);
   if (x.tensor.dataType != w.tensor.dataType) return fail(NOT_SUPPORTED, "input and filter have different types");
   bool integers = x.tensor.dataType == INT8;
-  if (c.computeType != (integers ? INT32 : FLOAT)) return fail(NOT_SUPPORTED, "the compute type %d is not for this", c.computeType);
-  if (!integers && y.tensor.dataType != x.tensor.dataType) return fail(NOT_SUPPORTED, "input and result have different types");
+  if (c.computeType != (integers ? INT32 : FLOAT))
+    return fail(NOT_SUPPORTED, "the compute type %d is not for this", c.computeType);
+  if (!integers && y.tensor.dataType != x.tensor.dataType)
+    return fail(NOT_SUPPORTED, "input and result have different types");
   if (integers && y.tensor.dataType != INT8 && y.tensor.dataType != FLOAT)
     return fail(NOT_SUPPORTED, "an int8 convolution gives int8 or float");
   if (c.mode != 1) return fail(NOT_SUPPORTED, "the software cuDNN does cross-correlations");
@@ -234,13 +239,14 @@ size_t workspaceOf(const LegacyDescriptor& x, const LegacyDescriptor& y, int alg
   return static_cast<size_t>(1024 + 16 * ((x.tensor.dims[1] * 7 + y.tensor.dims[2] * 13 + y.tensor.dims[1]) % 61));
 }
 
-int convolve(Handle& handle, float alpha1, const LegacyDescriptor& x, uint64_t xAt, const LegacyDescriptor& w, uint64_t wAt,
-             const LegacyDescriptor& c, int algorithm, uint64_t workspace, size_t workspaceBytes, float alpha2,
-             const LegacyDescriptor* z, uint64_t zAt, const LegacyDescriptor* bias, uint64_t biasAt, bool relu,
-             const LegacyDescriptor& y, uint64_t yAt, const char* function) {
+int convolve(Handle& handle, float alpha1, const LegacyDescriptor& x, uint64_t xAt, const LegacyDescriptor& w,
+             uint64_t wAt, const LegacyDescriptor& c, int algorithm, uint64_t workspace, size_t workspaceBytes,
+             float alpha2, const LegacyDescriptor* z, uint64_t zAt, const LegacyDescriptor* bias, uint64_t biasAt,
+             bool relu, const LegacyDescriptor& y, uint64_t yAt, const char* function) {
   if (int status = checkConvolution(c, x, w, y, algorithm)) return status;
   size_t needed = workspaceOf(x, y, algorithm);
-  if (workspaceBytes < needed) return fail(BAD_PARAM, "%zu bytes of workspace, and %zu are needed", workspaceBytes, needed);
+  if (workspaceBytes < needed)
+    return fail(BAD_PARAM, "%zu bytes of workspace, and %zu are needed", workspaceBytes, needed);
   Builder b;
   b.plan.workspace = static_cast<int64_t>(needed);
   bool integers = x.tensor.dataType == INT8, tensorCores = c.mathType != FMA_MATH;
@@ -320,14 +326,14 @@ using namespace software::cudnn;
 #define ENTER \
   if (int status = swd_enter("cudnn", __func__)) return fail(status, "%s: injected", __func__)
 
-#define DESCRIPTORS(Name, kind)                            \
+#define DESCRIPTORS(Name, kind)                             \
   SWD_API int cudnnCreate##Name##Descriptor(void** place) { \
-    ENTER;                                                 \
-    return create(place, kind);                            \
-  }                                                        \
-  SWD_API int cudnnDestroy##Name##Descriptor(void* d) {    \
-    ENTER;                                                 \
-    return destroy(d, kind);                               \
+    ENTER;                                                  \
+    return create(place, kind);                             \
+  }                                                         \
+  SWD_API int cudnnDestroy##Name##Descriptor(void* d) {     \
+    ENTER;                                                  \
+    return destroy(d, kind);                                \
   }
 
 DESCRIPTORS(Tensor, LEGACY_TENSOR)
@@ -341,7 +347,8 @@ SWD_API int cudnnSetTensor4dDescriptor(void* d, int format, int type, int n, int
   return setTensor(live(d, LEGACY_TENSOR), format, type, {n, c, h, w}, {});
 }
 
-SWD_API int cudnnSetTensor4dDescriptorEx(void* d, int type, int n, int c, int h, int w, int sn, int sc, int sh, int sw) {
+SWD_API int cudnnSetTensor4dDescriptorEx(void* d, int type, int n, int c, int h, int w, int sn, int sc, int sh,
+                                         int sw) {
   ENTER;
   return setTensor(live(d, LEGACY_TENSOR), sc == 1 ? NHWC : NCHW, type, {n, c, h, w}, {sn, sc, sh, sw});
 }
@@ -349,7 +356,8 @@ SWD_API int cudnnSetTensor4dDescriptorEx(void* d, int type, int n, int c, int h,
 SWD_API int cudnnSetTensorNdDescriptor(void* d, int type, int count, const int* dims, const int* strides) {
   ENTER;
   if (count != 4) return fail(NOT_SUPPORTED, "the software cuDNN has tensors of four dimensions here");
-  return setTensor(live(d, LEGACY_TENSOR), strides[1] == 1 ? NHWC : NCHW, type, {dims, dims + 4}, {strides, strides + 4});
+  return setTensor(live(d, LEGACY_TENSOR), strides[1] == 1 ? NHWC : NCHW, type, {dims, dims + 4},
+                   {strides, strides + 4});
 }
 
 SWD_API int cudnnSetTensorNdDescriptorEx(void* d, int format, int type, int count, const int* dims) {
@@ -358,7 +366,8 @@ SWD_API int cudnnSetTensorNdDescriptorEx(void* d, int format, int type, int coun
   return setTensor(live(d, LEGACY_TENSOR), format, type, {dims, dims + 4}, {});
 }
 
-SWD_API int cudnnGetTensor4dDescriptor(void* d, int* type, int* n, int* c, int* h, int* w, int* sn, int* sc, int* sh, int* sw) {
+SWD_API int cudnnGetTensor4dDescriptor(void* d, int* type, int* n, int* c, int* h, int* w, int* sn, int* sc, int* sh,
+                                       int* sw) {
   ENTER;
   LegacyDescriptor* t = ready(d, LEGACY_TENSOR);
   if (!t) return BAD_PARAM;
@@ -410,8 +419,8 @@ SWD_API int cudnnGetFilterSizeInBytes(void* d, size_t* bytes) {
   return SUCCESS;
 }
 
-SWD_API int cudnnSetConvolution2dDescriptor(
-    void* d, int padH, int padW, int strideH, int strideW, int dilationH, int dilationW, int mode, int computeType) {
+SWD_API int cudnnSetConvolution2dDescriptor(void* d, int padH, int padW, int strideH, int strideW, int dilationH,
+                                            int dilationW, int mode, int computeType) {
   ENTER;
   LegacyDescriptor* c = live(d, LEGACY_CONVOLUTION);
   if (!c) return BAD_PARAM;
@@ -458,7 +467,8 @@ SWD_API int cudnnGetConvolutionMathType(void* d, int* type) {
 
 SWD_API int cudnnGetConvolution2dForwardOutputDim(void* conv, void* in, void* filter, int* n, int* c, int* h, int* w) {
   ENTER;
-  LegacyDescriptor *d = ready(conv, LEGACY_CONVOLUTION), *x = ready(in, LEGACY_TENSOR), *f = ready(filter, LEGACY_FILTER);
+  LegacyDescriptor *d = ready(conv, LEGACY_CONVOLUTION), *x = ready(in, LEGACY_TENSOR),
+                   *f = ready(filter, LEGACY_FILTER);
   if (!d || !x || !f) return BAD_PARAM;
   int64_t out[4];
   if (int status = outputOf(*d, *x, *f, out)) return status;
@@ -475,23 +485,26 @@ SWD_API int cudnnGetConvolutionForwardAlgorithmMaxCount(void* handle, int* count
   return SUCCESS;
 }
 
-SWD_API int cudnnGetConvolutionForwardWorkspaceSize(void* handle, void* x, void* w, void* conv, void* y, int algorithm, size_t* bytes) {
+SWD_API int cudnnGetConvolutionForwardWorkspaceSize(void* handle, void* x, void* w, void* conv, void* y, int algorithm,
+                                                    size_t* bytes) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
-  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION), *dy = ready(y, LEGACY_TENSOR);
+  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION),
+                   *dy = ready(y, LEGACY_TENSOR);
   if (!dx || !dw || !dc || !dy || !bytes) return BAD_PARAM;
   if (int status = checkConvolution(*dc, *dx, *dw, *dy, algorithm)) return status;
   *bytes = workspaceOf(*dx, *dy, algorithm);
   return SUCCESS;
 }
 
-SWD_API int cudnnGetConvolutionForwardAlgorithm_v7(
-    void* handle, void* x, void* w, void* conv, void* y, int requested, int* count, AlgorithmPerformance* results) {
+SWD_API int cudnnGetConvolutionForwardAlgorithm_v7(void* handle, void* x, void* w, void* conv, void* y, int requested,
+                                                   int* count, AlgorithmPerformance* results) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
-  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION), *dy = ready(y, LEGACY_TENSOR);
+  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION),
+                   *dy = ready(y, LEGACY_TENSOR);
   if (!dx || !dw || !dc || !dy || !count || !results || requested < 1) return BAD_PARAM;
   if (int status = checkConvolution(*dc, *dx, *dw, *dy, IMPLICIT_GEMM)) return status;
   // One that does not work comes first, as it may.
@@ -499,8 +512,10 @@ SWD_API int cudnnGetConvolutionForwardAlgorithm_v7(
   *count = std::min(requested, static_cast<int>(ALGORITHMS));
   for (int i = 0; i < *count; i++) {
     bool works = order[i] <= IMPLICIT_PRECOMP_GEMM;
-    results[i] = {order[i], works ? static_cast<int>(SUCCESS) : static_cast<int>(NOT_SUPPORTED), -1,
-                  works ? workspaceOf(*dx, *dy, order[i]) : 0, 1, dc->mathType, {0, 0, 0}};
+    results[i] = {order[i], works ? static_cast<int>(SUCCESS) : static_cast<int>(NOT_SUPPORTED),
+                  -1,       works ? workspaceOf(*dx, *dy, order[i]) : 0,
+                  1,        dc->mathType,
+                  {0, 0, 0}};
   }
   return SUCCESS;
 }
@@ -516,8 +531,8 @@ SWD_API int cudnnSetActivationDescriptor(void* d, int mode, int nan, double coef
   return SUCCESS;
 }
 
-SWD_API int cudnnSetPooling2dDescriptor(
-    void* d, int mode, int nan, int windowH, int windowW, int padH, int padW, int strideH, int strideW) {
+SWD_API int cudnnSetPooling2dDescriptor(void* d, int mode, int nan, int windowH, int windowW, int padH, int padW,
+                                        int strideH, int strideW) {
   ENTER;
   LegacyDescriptor* p = live(d, LEGACY_POOLING);
   if (!p) return BAD_PARAM;
@@ -542,30 +557,35 @@ SWD_API int cudnnGetPooling2dForwardOutputDim(void* d, void* in, int* n, int* c,
   return SUCCESS;
 }
 
-SWD_API int cudnnConvolutionForward(void* handle, const void* alpha, void* x, uint64_t xAt, void* w, uint64_t wAt, void* conv,
-                                    int algorithm, uint64_t workspace, size_t workspaceBytes, const void* beta, void* y,
-                                    uint64_t yAt) {
+SWD_API int cudnnConvolutionForward(void* handle, const void* alpha, void* x, uint64_t xAt, void* w, uint64_t wAt,
+                                    void* conv, int algorithm, uint64_t workspace, size_t workspaceBytes,
+                                    const void* beta, void* y, uint64_t yAt) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
-  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION), *dy = ready(y, LEGACY_TENSOR);
+  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION),
+                   *dy = ready(y, LEGACY_TENSOR);
   if (!dx || !dw || !dc || !dy || !alpha || !beta) return BAD_PARAM;
   if (real(beta) != 0) return fail(NOT_SUPPORTED, "the software cuDNN overwrites the result: beta 0");
-  return convolve(*call.handle, real(alpha), *dx, xAt, *dw, wAt, *dc, algorithm, workspace, workspaceBytes, 0, nullptr, 0,
-                  nullptr, 0, false, *dy, yAt, __func__);
+  return convolve(*call.handle, real(alpha), *dx, xAt, *dw, wAt, *dc, algorithm, workspace, workspaceBytes, 0, nullptr,
+                  0, nullptr, 0, false, *dy, yAt, __func__);
 }
 
-SWD_API int cudnnConvolutionBiasActivationForward(void* handle, const void* alpha1, void* x, uint64_t xAt, void* w, uint64_t wAt,
-                                                  void* conv, int algorithm, uint64_t workspace, size_t workspaceBytes,
-                                                  const void* alpha2, void* z, uint64_t zAt, void* bias, uint64_t biasAt,
-                                                  void* activation, void* y, uint64_t yAt) {
+SWD_API int cudnnConvolutionBiasActivationForward(void* handle, const void* alpha1, void* x, uint64_t xAt, void* w,
+                                                  uint64_t wAt, void* conv, int algorithm, uint64_t workspace,
+                                                  size_t workspaceBytes, const void* alpha2, void* z, uint64_t zAt,
+                                                  void* bias, uint64_t biasAt, void* activation, void* y,
+                                                  uint64_t yAt) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
-  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION), *dy = ready(y, LEGACY_TENSOR);
-  LegacyDescriptor *dz = ready(z, LEGACY_TENSOR), *db = ready(bias, LEGACY_TENSOR), *da = ready(activation, LEGACY_ACTIVATION);
+  LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dw = ready(w, LEGACY_FILTER), *dc = ready(conv, LEGACY_CONVOLUTION),
+                   *dy = ready(y, LEGACY_TENSOR);
+  LegacyDescriptor *dz = ready(z, LEGACY_TENSOR), *db = ready(bias, LEGACY_TENSOR),
+                   *da = ready(activation, LEGACY_ACTIVATION);
   if (!dx || !dw || !dc || !dy || !dz || !db || !da || !alpha1 || !alpha2) return BAD_PARAM;
-  if (da->mode != RELU && da->mode != IDENTITY_ACTIVATION) return fail(NOT_SUPPORTED, "the activation %d is not for this", da->mode);
+  if (da->mode != RELU && da->mode != IDENTITY_ACTIVATION)
+    return fail(NOT_SUPPORTED, "the activation %d is not for this", da->mode);
   if (da->nan != 0) return fail(NOT_SUPPORTED, "the activation must not propagate NaN");
   if (da->mode == IDENTITY_ACTIVATION && algorithm != IMPLICIT_PRECOMP_GEMM)
     return fail(NOT_SUPPORTED, "without activation only IMPLICIT_PRECOMP_GEMM is possible");
@@ -576,18 +596,19 @@ SWD_API int cudnnConvolutionBiasActivationForward(void* handle, const void* alph
   if (db->tensor.dims != std::vector<int64_t>{1, dy->tensor.dims[1], 1, 1} || db->tensor.dataType != biasType)
     return fail(BAD_PARAM, "the bias must be 1x%" PRId64 "x1x1 of the type %d", dy->tensor.dims[1], biasType);
   bool added = real(alpha2) != 0;
-  return convolve(*call.handle, real(alpha1), *dx, xAt, *dw, wAt, *dc, algorithm, workspace, workspaceBytes, real(alpha2),
-                  added ? dz : nullptr, zAt, db, biasAt, da->mode == RELU, *dy, yAt, __func__);
+  return convolve(*call.handle, real(alpha1), *dx, xAt, *dw, wAt, *dc, algorithm, workspace, workspaceBytes,
+                  real(alpha2), added ? dz : nullptr, zAt, db, biasAt, da->mode == RELU, *dy, yAt, __func__);
 }
 
-SWD_API int cudnnPoolingForward(
-    void* handle, void* d, const void* alpha, void* x, uint64_t xAt, const void* beta, void* y, uint64_t yAt) {
+SWD_API int cudnnPoolingForward(void* handle, void* d, const void* alpha, void* x, uint64_t xAt, const void* beta,
+                                void* y, uint64_t yAt) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
   LegacyDescriptor *p = ready(d, LEGACY_POOLING), *dx = ready(x, LEGACY_TENSOR), *dy = ready(y, LEGACY_TENSOR);
   if (!p || !dx || !dy || !alpha || !beta) return BAD_PARAM;
-  if (real(alpha) != 1 || real(beta) != 0) return fail(NOT_SUPPORTED, "the software cuDNN pools with alpha 1 and beta 0");
+  if (real(alpha) != 1 || real(beta) != 0)
+    return fail(NOT_SUPPORTED, "the software cuDNN pools with alpha 1 and beta 0");
   bool fits = dx->tensor.dims[0] == dy->tensor.dims[0] && dx->tensor.dims[1] == dy->tensor.dims[1] &&
               dx->tensor.dataType == dy->tensor.dataType;
   for (size_t i = 0; i < 2; i++)
@@ -607,8 +628,8 @@ SWD_API int cudnnPoolingForward(
   return b.launch(*call.handle, 0, __func__);
 }
 
-SWD_API int cudnnActivationForward(
-    void* handle, void* d, const void* alpha, void* x, uint64_t xAt, const void* beta, void* y, uint64_t yAt) {
+SWD_API int cudnnActivationForward(void* handle, void* d, const void* alpha, void* x, uint64_t xAt, const void* beta,
+                                   void* y, uint64_t yAt) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
@@ -616,7 +637,8 @@ SWD_API int cudnnActivationForward(
   if (!a || !dx || !dy || !alpha || !beta) return BAD_PARAM;
   if (dx->tensor.dims != dy->tensor.dims || dx->tensor.dataType != dy->tensor.dataType)
     return fail(BAD_PARAM, "input and result of an activation differ");
-  if (real(alpha) != 1 || real(beta) != 0) return fail(NOT_SUPPORTED, "the software cuDNN activates with alpha 1 and beta 0");
+  if (real(alpha) != 1 || real(beta) != 0)
+    return fail(NOT_SUPPORTED, "the software cuDNN activates with alpha 1 and beta 0");
   int mode = a->mode == RELU ? RELU_FWD : a->mode == SIGMOID ? SIGMOID_FWD : a->mode == TANH ? TANH_FWD : -1;
   if (mode < 0) return fail(NOT_SUPPORTED, "the software cuDNN has no activation %d", a->mode);
   Builder b;
@@ -625,8 +647,8 @@ SWD_API int cudnnActivationForward(
   return b.launch(*call.handle, 0, __func__);
 }
 
-SWD_API int cudnnAddTensor(
-    void* handle, const void* alpha, void* a, uint64_t aAt, const void* beta, void* c, uint64_t cAt) {
+SWD_API int cudnnAddTensor(void* handle, const void* alpha, void* a, uint64_t aAt, const void* beta, void* c,
+                           uint64_t cAt) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
@@ -642,8 +664,8 @@ SWD_API int cudnnAddTensor(
   return b.launch(*call.handle, 0, __func__);
 }
 
-SWD_API int cudnnTransformTensor(
-    void* handle, const void* alpha, void* x, uint64_t xAt, const void* beta, void* y, uint64_t yAt) {
+SWD_API int cudnnTransformTensor(void* handle, const void* alpha, void* x, uint64_t xAt, const void* beta, void* y,
+                                 uint64_t yAt) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
@@ -657,15 +679,16 @@ SWD_API int cudnnTransformTensor(
   return b.launch(*call.handle, 0, __func__);
 }
 
-SWD_API int cudnnSoftmaxForward(
-    void* handle, int algorithm, int mode, const void* alpha, void* x, uint64_t xAt, const void* beta, void* y, uint64_t yAt) {
+SWD_API int cudnnSoftmaxForward(void* handle, int algorithm, int mode, const void* alpha, void* x, uint64_t xAt,
+                                const void* beta, void* y, uint64_t yAt) {
   ENTER;
   Call call(handle);
   if (call.status) return call.status;
   LegacyDescriptor *dx = ready(x, LEGACY_TENSOR), *dy = ready(y, LEGACY_TENSOR);
   if (!dx || !dy || !alpha || !beta || algorithm < FAST || algorithm > LOG || mode < 0 || mode > 1) return BAD_PARAM;
   if (dx->tensor.dims != dy->tensor.dims) return fail(BAD_PARAM, "input and result of a softmax differ");
-  if (real(alpha) != 1 || real(beta) != 0) return fail(NOT_SUPPORTED, "the software cuDNN does a softmax with alpha 1 and beta 0");
+  if (real(alpha) != 1 || real(beta) != 0)
+    return fail(NOT_SUPPORTED, "the software cuDNN does a softmax with alpha 1 and beta 0");
   for (auto [tensor, at, name] : {std::make_tuple(&dx->tensor, xAt, "cudnnSoftmaxForward, x"),
                                   std::make_tuple(&dy->tensor, yAt, "cudnnSoftmaxForward, y")})
     if (swd_check(at, static_cast<size_t>(tensor->bytes()), static_cast<size_t>(tensor->alignment), name))

@@ -1,4 +1,5 @@
-// What the software cuDNN and the process with the vendor's library say to each other: a length, then numbers and texts.
+// What the software cuDNN and the process with the vendor's library say to each other: a length, then numbers and
+// texts.
 #pragma once
 
 #include <unistd.h>

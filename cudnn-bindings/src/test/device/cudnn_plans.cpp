@@ -1,8 +1,8 @@
 // What the software cuDNN can plan: device properties, the table of engines, and the text form of plans.
 //
-// The table is made to be as uncomfortable as the vendor's answers are: the first candidate is often one that must not be
-// taken (its notes say so, and its numbers show it), some do not finalize, some want very much workspace. Indices and notes
-// of the good ones are those that cuDNN 9.20 gives for an H100.
+// The table is made to be as uncomfortable as the vendor's answers are: the first candidate is often one that must not
+// be taken (its notes say so, and its numbers show it), some do not finalize, some want very much workspace. Indices
+// and notes of the good ones are those that cuDNN 9.20 gives for an H100.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdlib>
@@ -17,9 +17,9 @@ enum KnobType : int { TILE_SIZE = 2, SPLIT_K_BUF = 12, KERNEL_CFG = 24 };
 
 enum class Pattern {
   NONE,
-  CONVOLUTION,          // alone
-  CONV_BIAS_ACT,        // [+ z] + bias [ReLU] of one type throughout: precompiled engines know it
-  CONV_POINTWISE,       // any other chain after a convolution: compiled at run time
+  CONVOLUTION,     // alone
+  CONV_BIAS_ACT,   // [+ z] + bias [ReLU] of one type throughout: precompiled engines know it
+  CONV_POINTWISE,  // any other chain after a convolution: compiled at run time
   POINTWISE,
   RESAMPLE,
 };
@@ -27,8 +27,8 @@ enum class Pattern {
 const Tensor& at(const Program& p, int index) { return p.tensors[static_cast<size_t>(index)]; }
 
 bool plannable(int dataType) {
-  return dataType == FLOAT || dataType == DOUBLE || dataType == HALF || dataType == BFLOAT16 || dataType == INT8 || dataType == INT32 ||
-         dataType == FP8_E4M3 || dataType == FP8_E5M2;
+  return dataType == FLOAT || dataType == DOUBLE || dataType == HALF || dataType == BFLOAT16 || dataType == INT8 ||
+         dataType == INT32 || dataType == FP8_E4M3 || dataType == FP8_E5M2;
 }
 
 bool computableMode(int mode) {
@@ -79,7 +79,8 @@ Pattern patternOf(const Program& p, const DeviceProperties& device) {
   if (resamplings) {
     if (p.operations.size() != 1) return Pattern::NONE;
     auto& o = p.operations[0];
-    if (at(p, o.x).isVirtual || at(p, o.y).isVirtual || at(p, o.x).dataType != at(p, o.y).dataType) return Pattern::NONE;
+    if (at(p, o.x).isVirtual || at(p, o.y).isVirtual || at(p, o.x).dataType != at(p, o.y).dataType)
+      return Pattern::NONE;
     bool maximum = o.mode == MAXPOOL;
     if (!maximum && o.mode != AVERAGE_INCLUDE_PADDING && o.mode != AVERAGE_EXCLUDE_PADDING) return Pattern::NONE;
     if (o.paddingMode != (maximum ? NEG_INF_PAD : ZERO_PAD) || o.computeType != FLOAT) return Pattern::NONE;
@@ -105,7 +106,8 @@ Pattern patternOf(const Program& p, const DeviceProperties& device) {
     if (!computableMode(o.mode) || o.computeType != FLOAT) return Pattern::NONE;
     if (!broadcasts(x, y) || (o.w >= 0 && !broadcasts(at(p, o.w), y))) return Pattern::NONE;
     // A virtual tensor that nothing writes, or an operand that is smaller than the result on both sides.
-    if ((x.isVirtual && !p.produced(o.x)) || (o.w >= 0 && at(p, o.w).isVirtual && !p.produced(o.w))) return Pattern::NONE;
+    if ((x.isVirtual && !p.produced(o.x)) || (o.w >= 0 && at(p, o.w).isVirtual && !p.produced(o.w)))
+      return Pattern::NONE;
     if (x.dims != y.dims && (o.w < 0 || at(p, o.w).dims != y.dims)) return Pattern::NONE;
     if (convolutions && y.dims != at(p, p.operations[0].y).dims) return Pattern::NONE;
   }
@@ -230,7 +232,8 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
   if (pattern == Pattern::NONE) return list;
   uint64_t number = shapeNumber(p);
   auto add = [&](int64_t index, std::vector<KnobChoice> knobs) {
-    if (auto* o = offer(index, pattern)) list.push_back({{o->index, o->numericalNotes, o->behaviorNotes, o->knobs}, knobs});
+    if (auto* o = offer(index, pattern))
+      list.push_back({{o->index, o->numericalNotes, o->behaviorNotes, o->knobs}, knobs});
   };
   auto tile = [](int64_t value, int64_t split = 0) {
     return std::vector<KnobChoice>{{TILE_SIZE, value}, {SPLIT_K_BUF, split}};
@@ -295,9 +298,11 @@ int build(Plan* plan) {
   uint64_t number = shapeNumber(p);
   bool fp8 = at(p, p.operations[0].x).dataType == FP8_E4M3;
   if (plan->engine == 32 && number % 3 == 1)
-    return fail(NOT_SUPPORTED, "the tile does not fit: (tileM * tileN) > maxSharedMemoryPerBlockOptin (software engine 32)");
+    return fail(NOT_SUPPORTED,
+                "the tile does not fit: (tileM * tileN) > maxSharedMemoryPerBlockOptin (software engine 32)");
   if (plan->engine == 7 && knobValue(plan->knobs, KERNEL_CFG) < 8 && number % 3 == 0)
-    return fail(INTERNAL_ERROR_COMPILATION_FAILED, "runtime kernel compilation failed (software engine 7, this kernel)");
+    return fail(INTERNAL_ERROR_COMPILATION_FAILED,
+                "runtime kernel compilation failed (software engine 7, this kernel)");
   if (plan->engine == 8 && number % 4 == 0)
     return fail(INTERNAL_ERROR_COMPILATION_FAILED, "runtime kernel compilation failed (software engine 8, this shape)");
   if (plan->engine == 3 && fp8)
@@ -305,7 +310,8 @@ int build(Plan* plan) {
   if (plan->engine == 52)
     for (auto& t : p.tensors)
       if (!t.isVirtual && t.alignment < 4)
-        return fail(INTERNAL_ERROR_COMPILATION_FAILED, "runtime kernel compilation failed (software engine 52 wants 4-byte alignment)");
+        return fail(INTERNAL_ERROR_COMPILATION_FAILED,
+                    "runtime kernel compilation failed (software engine 52 wants 4-byte alignment)");
   plan->numericalNotes = engine->numericalNotes;
   plan->workspace = 0;
   if (plan->engine == 41) plan->workspace = (int64_t{512} << 20) + 3 * operandBytes(p);
@@ -351,7 +357,8 @@ int fromJson(const std::string& text, const DeviceProperties& device, Plan* out)
                 writtenBy->integer, version());
   if (!Program::from(program->longs(), &out->program)) return fail(BAD_PARAM, "the plan's operations cannot be read");
   auto choices = knobs->longs();
-  for (size_t i = 0; i + 1 < choices.size(); i += 2) out->knobs.push_back({static_cast<int>(choices[i]), choices[i + 1]});
+  for (size_t i = 0; i + 1 < choices.size(); i += 2)
+    out->knobs.push_back({static_cast<int>(choices[i]), choices[i + 1]});
   out->engine = engine->integer;
   out->device = device;
   auto* vendorJson = value.find("vendor");
@@ -363,7 +370,8 @@ int fromJson(const std::string& text, const DeviceProperties& device, Plan* out)
   if (madeFor.size() != device.compared.size()) return fail(BAD_PARAM, "the plan's device is not described");
   for (size_t i = 0; i < madeFor.size(); i++)
     if (madeFor[i] != device.compared[i].second)
-      return fail(NOT_SUPPORTED_ARCH_MISMATCH, "the plan was made for a device with %s %" PRId64 ", here it is %" PRId64,
+      return fail(NOT_SUPPORTED_ARCH_MISMATCH,
+                  "the plan was made for a device with %s %" PRId64 ", here it is %" PRId64,
                   device.compared[i].first.c_str(), madeFor[i], device.compared[i].second);
   return build(out);
 }
@@ -373,33 +381,38 @@ int fromJson(const std::string& text, const DeviceProperties& device, Plan* out)
 namespace {
 
 const char* const DEVICE_KEYS[] = {"deviceVer",
-                             "multiProcessorCount",
-                             "warpSize",
-                             "maxSharedMemoryPerBlock",
-                             "maxSharedMemoryPerBlockOptin",
-                             "oversizedSharedMemoryPerBlock",
-                             "reservedSharedMemoryPerBlock",
-                             "maxRegistersPerSM",
-                             "maxCtasPerSM",
-                             "maxThreadsPerBlock",
-                             "maxThreadsPerSM",
-                             "regsPerBlock",
-                             "totalGlobalMem",
-                             "smClockRateKHz",
-                             "memClockRateKHz",
-                             "l2CacheSize",
-                             "maxBlockSize",
-                             "maxGridSize",
-                             "supportCoopLaunch",
-                             "pciDeviceId",
-                             "isTccDriver",
-                             "cudaDeviceId",
-                             "driverVer",
-                             "deviceName"};
+                                   "multiProcessorCount",
+                                   "warpSize",
+                                   "maxSharedMemoryPerBlock",
+                                   "maxSharedMemoryPerBlockOptin",
+                                   "oversizedSharedMemoryPerBlock",
+                                   "reservedSharedMemoryPerBlock",
+                                   "maxRegistersPerSM",
+                                   "maxCtasPerSM",
+                                   "maxThreadsPerBlock",
+                                   "maxThreadsPerSM",
+                                   "regsPerBlock",
+                                   "totalGlobalMem",
+                                   "smClockRateKHz",
+                                   "memClockRateKHz",
+                                   "l2CacheSize",
+                                   "maxBlockSize",
+                                   "maxGridSize",
+                                   "supportCoopLaunch",
+                                   "pciDeviceId",
+                                   "isTccDriver",
+                                   "cudaDeviceId",
+                                   "driverVer",
+                                   "deviceName"};
 
-const char* const COMPARED_KEYS[] = {"driverVer",           "multiProcessorCount", "deviceVer",
-                                 "maxSharedMemoryPerBlock", "maxSharedMemoryPerBlockOptin", "maxRegistersPerSM",
-                                 "regsPerBlock",        "maxThreadsPerSM"};
+const char* const COMPARED_KEYS[] = {"driverVer",
+                                     "multiProcessorCount",
+                                     "deviceVer",
+                                     "maxSharedMemoryPerBlock",
+                                     "maxSharedMemoryPerBlockOptin",
+                                     "maxRegistersPerSM",
+                                     "regsPerBlock",
+                                     "maxThreadsPerSM"};
 
 }  // namespace
 

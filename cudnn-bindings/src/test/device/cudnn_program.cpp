@@ -1,4 +1,5 @@
-// Programs as lists of numbers, in which they travel: in the text of plans, and to the process with the vendor's library.
+// Programs as lists of numbers, in which they travel: in the text of plans, and to the process with the vendor's
+// library.
 #include "cudnn.h"
 
 namespace software::cudnn {

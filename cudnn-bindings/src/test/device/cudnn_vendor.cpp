@@ -1,4 +1,5 @@
-// A process that holds the vendor's cuDNN and answers, on its standard input, what that can plan for a described device.
+// A process that holds the vendor's cuDNN and answers, on its standard input, what that can plan for a described
+// device.
 #include <dlfcn.h>
 
 #include <cstdio>
@@ -52,7 +53,9 @@ void set(Raw d, int attribute, const std::vector<int64_t>& values) {
 void set(Raw d, int attribute, int tag, int value) { check(setAttribute(d, attribute, tag, 1, &value)); }
 void set(Raw d, int attribute, float value) { check(setAttribute(d, attribute, TYPE_FLOAT, 1, &value)); }
 void set(Raw d, int attribute, Raw value) { check(setAttribute(d, attribute, TYPE_BACKEND_DESCRIPTOR, 1, &value)); }
-void setPair(Raw d, int attribute, const int64_t values[2]) { check(setAttribute(d, attribute, TYPE_INT64, 2, values)); }
+void setPair(Raw d, int attribute, const int64_t values[2]) {
+  check(setAttribute(d, attribute, TYPE_INT64, 2, values));
+}
 
 Raw graphOf(Owner& owner, const Program& program) {
   std::vector<Raw> tensors, operations;
@@ -120,14 +123,15 @@ Raw graphOf(Owner& owner, const Program& program) {
   }
   Raw graph = owner.make(OPERATIONGRAPH);
   check(setAttribute(graph, OPERATIONGRAPH_OPS, TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(operations.size()),
-                      operations.data()));
+                     operations.data()));
   check(finish(graph));
   return graph;
 }
 
 Raw deviceOf(Owner& owner, const std::string& json) {
   Raw device = owner.make(DEVICEPROP);
-  check(setAttribute(device, DEVICEPROP_JSON_REPRESENTATION, TYPE_CHAR, static_cast<int64_t>(json.size()), json.data()));
+  check(
+      setAttribute(device, DEVICEPROP_JSON_REPRESENTATION, TYPE_CHAR, static_cast<int64_t>(json.size()), json.data()));
   check(finish(device));
   return device;
 }
@@ -236,7 +240,7 @@ void answer(MessageReader& in, MessageWriter* out) {
     }
     if (!knobs.empty())
       check(setAttribute(config, ENGINECFG_KNOB_CHOICES, TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(knobs.size()),
-                          knobs.data()));
+                         knobs.data()));
     check(finish(config));
     set(plan, EXECUTION_PLAN_ENGINE_CONFIG, config);
     check(finish(plan));
@@ -244,8 +248,8 @@ void answer(MessageReader& in, MessageWriter* out) {
     out->add(textOf(plan));
   } else {
     std::string text = in.text();
-    check(setAttribute(
-        plan, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, static_cast<int64_t>(text.size()), text.data()));
+    check(setAttribute(plan, EXECUTION_PLAN_JSON_REPRESENTATION, TYPE_CHAR, static_cast<int64_t>(text.size()),
+                       text.data()));
     set(plan, EXECUTION_PLAN_DEVICEPROP, device);
     check(finish(plan));
     out->add(number(plan, EXECUTION_PLAN_WORKSPACE_SIZE, TYPE_INT64));

@@ -20,7 +20,8 @@ void loadNumbers(Type type, const void* memory, int64_t index, int64_t stride, i
   if constexpr (std::is_same_v<Number, float>) {
     loadRow(type, memory, index, stride, count, to);
   } else {
-    for (int64_t i = 0; i < count; i++) to[i] = static_cast<Number>(static_cast<const int8_t*>(memory)[index + i * stride]);
+    for (int64_t i = 0; i < count; i++)
+      to[i] = static_cast<Number>(static_cast<const int8_t*>(memory)[index + i * stride]);
   }
 }
 
@@ -46,9 +47,9 @@ void multiply(const Gemm& g, const void* a, const void* b, const void* c, void* 
         int64_t at = i * g.d.rowStride + (first + j) * g.d.columnStride;
         if constexpr (std::is_same_v<Number, int32_t>) {
           if (g.d.type == Type::INT32) {
-            auto old = g.beta != 0 ? static_cast<const int32_t*>(c)[i * g.c.rowStride + (first + j) * g.c.columnStride] : 0;
-            static_cast<int32_t*>(d)[at] =
-                static_cast<int32_t>(g.alpha) * sum + static_cast<int32_t>(g.beta) * old;
+            auto old =
+                g.beta != 0 ? static_cast<const int32_t*>(c)[i * g.c.rowStride + (first + j) * g.c.columnStride] : 0;
+            static_cast<int32_t*>(d)[at] = static_cast<int32_t>(g.alpha) * sum + static_cast<int32_t>(g.beta) * old;
             continue;
           }
         }
@@ -81,8 +82,7 @@ void run(void* argument) {
   void* d = swd_access(g.d.address, static_cast<size_t>(g.d.bytes()), 1, "cuBLAS product, D");
   if (!d) return;
   if (g.workspaceBytes) {
-    void* workspace =
-        swd_access(g.workspace, static_cast<size_t>(g.workspaceBytes), 1, "cuBLAS product, workspace");
+    void* workspace = swd_access(g.workspace, static_cast<size_t>(g.workspaceBytes), 1, "cuBLAS product, workspace");
     if (!workspace) return;
     std::memset(workspace, 0xFF, static_cast<size_t>(g.workspaceBytes));
   }
@@ -100,9 +100,7 @@ bool firstUse(void* context, const Gemm& g) {
   static std::mutex lock;
   static std::set<std::tuple<uint64_t, void*, Type, Type, bool, bool, int>> used;
   std::lock_guard<std::mutex> guard(lock);
-  return used
-      .insert({swd_generation(), context, g.a.type, g.d.type, g.relu, g.bias != 0, g.arithmetic.splits})
-      .second;
+  return used.insert({swd_generation(), context, g.a.type, g.d.type, g.relu, g.bias != 0, g.arithmetic.splits}).second;
 }
 
 }  // namespace

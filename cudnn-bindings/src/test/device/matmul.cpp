@@ -97,11 +97,11 @@ struct Lanes<int32_t> {
 
 #endif
 
-constexpr int DEPTH = 384;   // of a block: its row addresses are constants for the compiler
+constexpr int DEPTH = 384;  // of a block: its row addresses are constants for the compiler
 constexpr int BAND = ROWS * 8;
 
 template <typename Number>
-constexpr int WIDTH = Lanes<Number>::COUNT* VECTORS;
+constexpr int WIDTH = Lanes<Number>::COUNT * VECTORS;
 
 // Memory that a thread keeps from product to product: fresh pages cost more than what is computed in them.
 template <typename Number>
@@ -109,7 +109,8 @@ class Scratch {
  public:
   Number* get(int64_t count) {
     if (count > size_) {
-      memory_.reset(static_cast<Number*>(std::aligned_alloc(64, (static_cast<size_t>(count) * sizeof(Number) + 63) / 64 * 64)));
+      memory_.reset(
+          static_cast<Number*>(std::aligned_alloc(64, (static_cast<size_t>(count) * sizeof(Number) + 63) / 64 * 64)));
       if (!memory_) throw std::bad_alloc();
       size_ = count;
     }
@@ -219,7 +220,8 @@ void Matmul<Number>::run() const {
         for (int64_t panel = 0; panel < padded; panel += width) {
           if (!once) pack(panel, k0, deep, b);
           const Number* packed = once ? b + panel * depth + k0 * width : b;
-          for (int64_t i = 0; i < count; i += ROWS) multiply(a + i * DEPTH, packed, deep, sums + i * padded + panel, padded);
+          for (int64_t i = 0; i < count; i += ROWS)
+            multiply(a + i * DEPTH, packed, deep, sums + i * padded + panel, padded);
         }
         if (arithmetic.halfSums) roundSums(sums, BAND * padded);
       }

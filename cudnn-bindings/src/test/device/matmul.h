@@ -8,17 +8,17 @@ namespace software {
 
 // How an engine departs from exact inputs and float accumulation.
 struct Arithmetic {
-  bool tf32 = false;          // inputs rounded to TF32
+  bool tf32 = false;         // inputs rounded to TF32
   bool downConvert = false;  // inputs rounded to fewer bits than they were given
   bool halfSums = false;     // sums kept in half precision
-  int splits = 1;             // the sum over k is cut in so many parts ...
-  uint64_t order = 0;         // ... that are added in an order that this number chooses
+  int splits = 1;            // the sum over k is cut in so many parts ...
+  uint64_t order = 0;        // ... that are added in an order that this number chooses
 };
 
 // out[i][j] = sum over k of a[i][k] * b[j][k], rows x columns x depth, delivered in bands of rows.
 //
-// Each sum is one chain of float fused multiply-adds in the order of k (unless arithmetic says otherwise), so the result
-// depends on the operands alone and on no blocking. With Number = int32_t it is exact modulo 2^32.
+// Each sum is one chain of float fused multiply-adds in the order of k (unless arithmetic says otherwise), so the
+// result depends on the operands alone and on no blocking. With Number = int32_t it is exact modulo 2^32.
 template <typename Number>
 struct Matmul {
   int64_t rows, columns, depth;

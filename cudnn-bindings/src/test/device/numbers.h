@@ -1,5 +1,5 @@
-// Element types of cuDNN and cuBLAS and how their values become floats and back. Rounding is to nearest, ties to even, as
-// the conversion instructions of GPUs round; TF32 alone rounds ties away from zero (cvt.rna.tf32.f32).
+// Element types of cuDNN and cuBLAS and how their values become floats and back. Rounding is to nearest, ties to even,
+// as the conversion instructions of GPUs round; TF32 alone rounds ties away from zero (cvt.rna.tf32.f32).
 #pragma once
 
 #include <cmath>
@@ -126,7 +126,9 @@ inline void store(Type type, void* to, int64_t index, float value) {
     case Type::DOUBLE: static_cast<double*>(to)[index] = static_cast<double>(value); break;
     case Type::HALF: static_cast<uint16_t*>(to)[index] = floatToHalf(value); break;
     case Type::BFLOAT16: static_cast<uint16_t*>(to)[index] = floatToBfloat16(value); break;
-    case Type::INT8: static_cast<int8_t*>(to)[index] = static_cast<int8_t>(saturate(value, -128, 127, -128, 127)); break;
+    case Type::INT8:
+      static_cast<int8_t*>(to)[index] = static_cast<int8_t>(saturate(value, -128, 127, -128, 127));
+      break;
     case Type::INT32:
       static_cast<int32_t*>(to)[index] = saturate(value, -0x1p31f, 0x1p31f, INT32_MIN, INT32_MAX);
       break;
@@ -149,7 +151,9 @@ inline void loadRow(Type type, const void* from, int64_t index, int64_t stride, 
   int64_t i = 0;
   if (stride == 1) {
     switch (type) {
-      case Type::FLOAT: std::memcpy(to, static_cast<const float*>(from) + index, static_cast<size_t>(count) * 4); return;
+      case Type::FLOAT:
+        std::memcpy(to, static_cast<const float*>(from) + index, static_cast<size_t>(count) * 4);
+        return;
       case Type::BFLOAT16: {
         const uint16_t* row = static_cast<const uint16_t*>(from) + index;
         for (; i < count; i++) to[i] = bfloat16ToFloat(row[i]);
@@ -183,8 +187,8 @@ inline void storeRow(Type type, void* to, int64_t index, int64_t stride, int64_t
       case Type::HALF: {
         uint16_t* row = static_cast<uint16_t*>(to) + index;
         for (; i + 8 <= count; i += 8)
-          _mm_storeu_si128(
-              reinterpret_cast<__m128i*>(row + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+          _mm_storeu_si128(reinterpret_cast<__m128i*>(row + i),
+                           _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
         break;
       }
 #endif
