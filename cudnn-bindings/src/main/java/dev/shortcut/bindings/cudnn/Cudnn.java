@@ -39,6 +39,14 @@ public final class Cudnn {
   private final long version;
 
   private Cudnn(NativeLibrary library) {
+    // NVIDIA packs it without this part, too; but it may also have been lost.
+    if (!library.openPart(PRECOMPILED).getLast().succeeded()) {
+      LOG.log(
+          Level.WARNING,
+          "{0} comes without {1}: every plan has to be compiled, and some precisions have none",
+          library,
+          PRECOMPILED);
+    }
     functions = new CudnnFunctions(library);
     version = functions.getVersion();
     try {
@@ -157,14 +165,6 @@ public final class Cudnn {
                     tried.stream().map(Attempt::toString).collect(Collectors.joining("; "))),
             tried);
       }
-    }
-    List<Attempt> tried = library.openPart(PRECOMPILED);
-    if (!tried.getLast().succeeded()) {
-      LOG.log(
-          Level.DEBUG,
-          "{0} has no precompiled engines, so that every plan has to be compiled: {1}",
-          library,
-          tried);
     }
   }
 

@@ -5,10 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.testing.VendorLibraries;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,30 +36,13 @@ class CudnnLogTest {
   /** Where the other process says that the log is. */
   private static String refuseSomething(Path file, Path environment) throws Exception {
     VendorLibraries.library("libcudnn.so.9");
-    var builder =
-        new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--enable-native-access=ALL-UNNAMED",
-            "-cp",
-            String.join(
-                ":",
-                List.of(location(Cudnn.class), location(CudnnLogTest.class), location(Test.class))),
-            Refusal.class.getName(),
-            file.toString());
-    builder.environment().remove("CUDNN_LOGLEVEL_DBG");
-    builder.environment().remove("CUDNN_LOGDEST_DBG");
-    if (environment != null) {
-      builder.environment().put("CUDNN_LOGLEVEL_DBG", "2");
-      builder.environment().put("CUDNN_LOGDEST_DBG", environment.toString());
-    }
-    Process process = builder.redirectErrorStream(true).start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    return output.lines().reduce("", (before, line) -> line);
-  }
-
-  private static String location(Class<?> type) throws Exception {
-    return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+    Map<String, String> variables =
+        environment == null
+            ? Map.of()
+            : Map.of("CUDNN_LOGLEVEL_DBG", "2", "CUDNN_LOGDEST_DBG", environment.toString());
+    return OtherProcess.run(Refusal.class, variables, file.toString())
+        .lines()
+        .reduce("", (before, line) -> line);
   }
 
   /** The other process: lets cuDNN refuse a description and prints where its log is. */

@@ -11,10 +11,15 @@ final class VendorCudnn {
   private VendorCudnn() {}
 
   static Cudnn open() {
+    loadOthers();
+    return Cudnn.of(load("libcudnn.so.9", "cudnnGetVersion"));
+  }
+
+  /** What cuDNN opens late. */
+  static void loadOthers() {
     load("libcuda.so.1", "cuInit");
     load("libnvrtc.so.12", "nvrtcVersion");
     load("libcublasLt.so.12", "cublasLtGetVersion");
-    return Cudnn.of(load("libcudnn.so.9", "cudnnGetVersion"));
   }
 
   static NativeLibrary load(String soname, String symbol) {
