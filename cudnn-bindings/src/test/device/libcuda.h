@@ -64,8 +64,9 @@ struct Context;
 // What a piece of work does when its turn comes; graph nodes run theirs many times.
 struct Task {
   const char* name;
-  int ordinal = 0;
-  explicit Task(const char* what) : name(what) {}
+  Context* context;
+  bool anyContext = false;  // whether it may reach memory of other contexts of its device, as copies may
+  Task(const char* what, Context* owner) : name(what), context(owner) {}
   virtual ~Task() = default;
   virtual void run() = 0;
   // Two tasks of the same sort may replace each other in an executable graph.
@@ -338,6 +339,7 @@ bool isDevice(uint64_t address);   // in the device's range
 bool isMirror(uint64_t address);   // in the range that stands behind it
 void* mirror(uint64_t address);
 const Allocation* allocationAt(uint64_t address);
+const char* foreign(const Allocation& allocation);
 std::string describe(uint64_t address);
 int checkDevice(uint64_t address, size_t bytes, size_t alignment, const char* what);
 int checkHost(const void* address, size_t bytes, const char* what);

@@ -338,9 +338,9 @@ SWD_API CUresult cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
   if (!exec) return noSuch(GraphExec::KIND, handle, "cuGraphLaunch");
   if ((status = capturing(*stream, "cuGraphLaunch"))) return status;
   for (const Node& node : *exec->nodes)
-    if (node.task && node.task->ordinal != stream->context->ordinal)
+    if (node.task && node.task->context->ordinal != stream->context->ordinal)
       return refuse(INVALID_VALUE, "cuGraphLaunch: the graph holds work of device %d, the stream is of device %d",
-                    node.task->ordinal, stream->context->ordinal);
+                    node.task->context->ordinal, stream->context->ordinal);
   Work work{"graph", nullptr, start(exec->nodes), {}, nullptr};
   if (exec->last && !exec->last->done) work.after.push_back(exec->last);
   exec->last = enqueueWork(*stream, std::move(work));

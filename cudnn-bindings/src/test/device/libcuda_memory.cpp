@@ -95,6 +95,14 @@ std::string describe(uint64_t address) {
   return print("0x%llx (host memory or nothing)", at);
 }
 
+// Why running work may not reach memory that is there, or null. What one context maps another one does not see.
+const char* foreign(const Allocation& a) {
+  const Task& running = *world().running;
+  if (a.ordinal != running.context->ordinal) return " belongs to another device";
+  if (a.context != running.context && !running.anyContext) return " belongs to another context";
+  return nullptr;
+}
+
 int checkDevice(uint64_t address, size_t bytes, size_t alignment, const char* what) {
   if (!isDevice(address))
     return refuse(INVALID_VALUE, "%s: not device memory: %s", what, describe(address).c_str());
@@ -301,9 +309,9 @@ struct Copy final : Task {
   End to, from;
   size_t bytes;
   std::vector<char> staged;
-  Copy(const char* what, int device, End target, End source, size_t length)
-      : Task(what), to(target), from(source), bytes(length) {
-    ordinal = device;
+  Copy(const char* what, Context* owner, End target, End source, size_t length)
+      : Task(what, owner), to(target), from(source), bytes(length) {
+    anyContext = true;
   }
   const void* sort() const override { return name; }
   void* reach(const End& end, bool write) {
@@ -325,10 +333,8 @@ struct Fill final : Task {
   uint64_t address;
   uint32_t value;
   size_t unit, units;
-  Fill(int device, uint64_t where, uint32_t what, size_t unitBytes, size_t howMany)
-      : Task("fill"), address(where), value(what), unit(unitBytes), units(howMany) {
-    ordinal = device;
-  }
+  Fill(Context* owner, uint64_t where, uint32_t what, size_t unitBytes, size_t howMany)
+      : Task("fill", owner), address(where), value(what), unit(unitBytes), units(howMany) {}
   const void* sort() const override { return name; }
   void run() override {
     auto* at = static_cast<char*>(swd_access(address, unit * units, 1, "fill"));
@@ -370,7 +376,7 @@ static int copy(Call& call, const char* function, const char* name, Kind toKind,
     }
     return result;
   };
-  auto task = std::make_shared<Copy>(name, stream->context->ordinal, end(toKind, to), end(fromKind, from), bytes);
+  auto task = std::make_shared<Copy>(name, stream->context, end(toKind, to), end(fromKind, from), bytes);
   const bool pageable = (toKind == HOST && !task->to.pinned) || (fromKind == HOST && !task->from.pinned);
   if (stream->capture && (synchronous || pageable)) {
     invalidate(*stream->capture, function);
@@ -394,7 +400,7 @@ static int fill(const char* function, CUdeviceptr address, uint32_t value, size_
   if (!stream) return status;
   if ((status = checkDevice(address, unit * units, unit, function))) return status;
   if (!units) return SUCCESS;
-  return enqueue(*stream, std::make_shared<Fill>(stream->context->ordinal, address, value, unit, units));
+  return enqueue(*stream, std::make_shared<Fill>(stream->context, address, value, unit, units));
 }
 
 }  // namespace software
@@ -423,8 +429,7 @@ SWD_API void* swd_access(uint64_t address, size_t bytes, int write, const char* 
   if (!a) return wrong("no live device memory: " + describe(address));
   if (bytes > a->bytes - (address - a->address))
     return wrong(std::to_string(bytes) + " bytes at " + describe(address) + " reach past its end");
-  if (a->ordinal != running->ordinal)
-    return wrong(describe(address) + " belongs to another device than " + std::to_string(running->ordinal));
+  if (const char* why = foreign(*a)) return wrong(describe(address) + why);
   return mirror(address);
 }
 

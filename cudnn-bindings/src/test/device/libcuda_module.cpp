@@ -126,10 +126,9 @@ static void reach(unsigned long address, unsigned long bytes, int write, unsigne
     const uint64_t offset = reinterpret_cast<uint64_t>(mirror(0));
     const uint64_t device = address - offset;
     const Allocation* a = allocationAt(device);
-    if (a && a->ordinal == world().running->ordinal &&
-        inside(at(mirror(a->address)), at(mirror(a->address)) + a->bytes))
-      return;
-    if (a && a->ordinal != world().running->ordinal) abortKernel(describe(device) + " is memory of another device");
+    const char* why = a ? foreign(*a) : nullptr;
+    if (why) abortKernel(describe(device) + why);
+    if (a && inside(at(mirror(a->address)), at(mirror(a->address)) + a->bytes)) return;
     abortKernel(std::string(write ? "writes " : "reads ") + std::to_string(bytes) + " bytes at " + describe(device));
   }
   if (inside(at(r.table->image), at(r.table->image_end)) || inside(r.stackFrom, r.stackTo) ||
@@ -252,9 +251,7 @@ struct Launch final : Task {
   std::vector<char> parameters;
 
   Launch(std::shared_ptr<Function> f, swd_index blocks, swd_index threads, unsigned sharedBytes)
-      : Task(f->name), function(std::move(f)), grid(blocks), block(threads), shared(sharedBytes) {
-    ordinal = function->context->ordinal;
-  }
+      : Task(f->name, f->context), function(std::move(f)), grid(blocks), block(threads), shared(sharedBytes) {}
   const void* sort() const override { return function->kernel; }
 
   void run() override {

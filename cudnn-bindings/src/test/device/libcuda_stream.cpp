@@ -276,10 +276,8 @@ struct External final : Task {
   void (*function)(void*);
   void* argument;
   void (*release)(void*);
-  External(const char* what, int device, void (*f)(void*), void* a, void (*r)(void*))
-      : Task(what), function(f), argument(a), release(r) {
-    ordinal = device;
-  }
+  External(const char* what, Context* owner, void (*f)(void*), void* a, void (*r)(void*))
+      : Task(what, owner), function(f), argument(a), release(r) {}
   External(const External&) = delete;
   External& operator=(const External&) = delete;
   ~External() override {
@@ -326,11 +324,11 @@ SWD_API int swd_capture_violation(CUstream handle, const char* what) {
 
 SWD_API int swd_enqueue(CUstream handle, const char* kernel, void (*run)(void*), void* arg, void (*release)(void*)) {
   std::lock_guard<std::recursive_mutex> guard(world().lock);
-  auto task = std::make_shared<External>(kernel, 0, run, arg, release);
+  auto task = std::make_shared<External>(kernel, nullptr, run, arg, release);
   int status;
   Stream* stream = streamOf(handle, &status, kernel);
   if (!stream) return status;
-  task->ordinal = stream->context->ordinal;
+  task->context = stream->context;
   return enqueue(*stream, std::move(task));
 }
 
@@ -451,7 +449,7 @@ SWD_API CUresult cuStreamGetCtx(CUstream handle, CUcontext* context) {
 struct HostCall final : Task {
   void (*function)(void*);
   void* argument;
-  HostCall(void (*f)(void*), void* a) : Task("host function"), function(f), argument(a) {}
+  HostCall(Context* owner, void (*f)(void*), void* a) : Task("host function", owner), function(f), argument(a) {}
   void run() override { function(argument); }
   const void* sort() const override { return name; }
 };
@@ -461,7 +459,7 @@ SWD_API CUresult cuLaunchHostFunc(CUstream handle, void (*function)(void*), void
   int status;
   Stream* stream = streamOf(handle, &status, "cuLaunchHostFunc");
   if (!stream) return status;
-  return enqueue(*stream, std::make_shared<HostCall>(function, argument));
+  return enqueue(*stream, std::make_shared<HostCall>(stream->context, function, argument));
 }
 
 // --- Events ---

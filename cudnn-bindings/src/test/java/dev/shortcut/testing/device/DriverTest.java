@@ -193,7 +193,18 @@ class DriverTest {
     driver.check("cuCtxPushCurrent_v2", other);
     driver.check("cuMemsetD8Async", device, (byte) 0, 8L, 0L);
     assertEquals(700, driver.status("cuStreamSynchronize", 0L));
-    assertComplaint("belongs to another device than 1");
+    assertComplaint("belongs to another device");
+  }
+
+  @Test
+  void memoryOfAnotherContextIsReachedByCopiesOnly() {
+    long device = allocate(8);
+    driver.made("cuCtxCreate_v2", 0, 0);
+    MemorySegment host = driver.room(8);
+    driver.check("cuMemcpyDtoH_v2", host, device, 8L);
+    driver.check("cuMemsetD8Async", device, (byte) 0, 8L, 0L);
+    assertEquals(700, driver.status("cuStreamSynchronize", 0L));
+    assertComplaint("belongs to another context");
   }
 
   // --- Contexts ---
