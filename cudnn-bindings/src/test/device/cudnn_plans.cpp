@@ -231,16 +231,21 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
   Pattern pattern = patternOf(p, device);
   if (pattern == Pattern::NONE) return list;
   uint64_t number = shapeNumber(p);
+  bool fewChannels = p.convolution() && at(p, p.convolution()->w).dims[1] <= 4;
+  bool floats = p.convolution() && at(p, p.convolution()->x).dataType == FLOAT;
   auto add = [&](int64_t index, std::vector<KnobChoice> knobs) {
-    if (auto* o = offer(index, pattern))
-      list.push_back({{o->index, o->numericalNotes, o->behaviorNotes, o->knobs}, knobs});
+    auto* o = offer(index, pattern);
+    if (!o) return;
+    // Before the A100 tensor cores knew no floats.
+    auto& notes = o->numericalNotes;
+    if (floats && device.deviceVersion < 800 && std::find(notes.begin(), notes.end(), TENSOR_CORE) != notes.end())
+      return;
+    list.push_back({{o->index, notes, o->behaviorNotes, o->knobs}, knobs});
   };
   auto tile = [](int64_t value, int64_t split = 0) {
     return std::vector<KnobChoice>{{TILE_SIZE, value}, {SPLIT_K_BUF, split}};
   };
   auto kernel = [](int64_t value) { return std::vector<KnobChoice>{{KERNEL_CFG, value}}; };
-  bool fewChannels = p.convolution() && at(p, p.convolution()->w).dims[1] <= 4;
-  bool floats = p.convolution() && at(p, p.convolution()->x).dataType == FLOAT;
   switch (pattern) {
     case Pattern::CONVOLUTION:
     case Pattern::CONV_BIAS_ACT:

@@ -1,5 +1,6 @@
 package dev.shortcut.testing.device;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -7,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.Graph;
 import dev.shortcut.bindings.cuda.GraphExec;
 import dev.shortcut.bindings.cudnn.Convolution;
@@ -31,9 +34,12 @@ import dev.shortcut.bindings.cudnn.ResampleMode;
 import dev.shortcut.bindings.cudnn.Tensor;
 import dev.shortcut.bindings.cudnn.VariantPack;
 import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.VendorLibraries;
 import dev.shortcut.testing.device.DeviceScene.Element;
+import java.io.IOException;
+import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -757,6 +763,138 @@ class SoftwareCudnnTest {
                         DeviceProperties.fromJson(cudnn, scene.owner, other)))
             .status());
     assertEquals(List.of(), SoftwareDevice.complaints());
+  }
+
+  @Test
+  void aHandleIsForTheContextThatItWasMadeIn() {
+    scene.close();
+    open(SoftwareDevice.settings().devices(2));
+    Case c = CASES.getFirst();
+    Buffers b = buffers(c, Element.HALF, true);
+    ExecutionPlan plan = anyPlan(graph(c, Element.HALF, false));
+    VariantPack pack = pack(c, b.addresses, scene.allocate(Math.max(16, plan.workspaceBytes())));
+    try (Context other = Cuda.open().devices().get(1).retainPrimary()) {
+      other.push();
+      try {
+        assertThrows(CudnnException.class, () -> handle.execute(plan, pack));
+      } finally {
+        other.pop();
+      }
+    }
+    handle.execute(plan, pack);
+    scene.stream.synchronize();
+  }
+
+  @Test
+  void integerConvolutionsAreScaledAndRoundedToEven() {
+    Case c = new Case(1, 16, 5, 5, 32, 3, 1, 1, 1, false);
+    float[] x = integers(c.c * c.h * c.w, 5);
+    float[] w = integers(c.k * c.c * 9, 1);
+    float[] bias = integers(c.k, 9);
+    long[] out = {1, c.k, 5, 5};
+    var convolution =
+        Convolution.of(
+            cudnn,
+            scene.owner,
+            DataType.INT32,
+            new long[] {1, 1},
+            new long[] {1, 1},
+            new long[] {1, 1},
+            new long[] {1, 1});
+    var multiply = Pointwise.of(cudnn, scene.owner, PointwiseMode.MUL, DataType.FLOAT);
+    var add = Pointwise.of(cudnn, scene.owner, PointwiseMode.ADD, DataType.FLOAT);
+    Tensor sums = tensor(20, DataType.INT32, true, out);
+    Tensor scaled = tensor(21, DataType.FLOAT, true, out);
+    OperationGraph graph =
+        OperationGraph.of(
+            cudnn,
+            scene.owner,
+            List.of(
+                Operation.convolutionForward(
+                    cudnn,
+                    scene.owner,
+                    convolution,
+                    tensor(1, DataType.INT8, false, 1, c.c, 5, 5),
+                    tensor(2, DataType.INT8, false, c.k, c.c, 3, 3),
+                    sums,
+                    1,
+                    0),
+                Operation.pointwise(
+                    cudnn,
+                    scene.owner,
+                    multiply,
+                    sums,
+                    tensor(3, DataType.FLOAT, false, 1, c.k, 1, 1),
+                    scaled),
+                Operation.pointwise(
+                    cudnn,
+                    scene.owner,
+                    add,
+                    scaled,
+                    tensor(4, DataType.FLOAT, false, 1, c.k, 1, 1),
+                    tensor(6, DataType.INT8, false, out))),
+            null);
+    var halves = new float[c.k];
+    Arrays.fill(halves, 0.5f);
+    long y = scene.allocate(c.outputs());
+    ExecutionPlan plan = anyPlan(graph);
+    handle.execute(
+        plan,
+        VariantPack.of(
+            cudnn,
+            scene.owner,
+            new long[] {1, 2, 3, 4, 6},
+            new long[] {
+              scene.upload(x, Element.INT8),
+              scene.upload(w, Element.INT8),
+              scene.upload(halves, Element.FLOAT),
+              scene.upload(bias, Element.FLOAT),
+              y
+            },
+            scene.allocate(Math.max(16, plan.workspaceBytes()))));
+    var expected = new float[c.outputs()];
+    for (int i = 0; i < expected.length; i++) {
+      double sum = 0;
+      for (int t = 0; t < 9; t++) {
+        int h = i / c.k / 5 - 1 + t / 3;
+        int v = i / c.k % 5 - 1 + t % 3;
+        if (h >= 0 && h < 5 && v >= 0 && v < 5) {
+          for (int k = 0; k < c.c; k++) {
+            sum += x[(h * 5 + v) * c.c + k] * w[(i % c.k * 9 + t) * c.c + k];
+          }
+        }
+      }
+      expected[i] = Element.INT8.rounded((float) (sum * 0.5 + bias[i % c.k])) + 0.0f;
+    }
+    assertArrayEquals(expected, scene.download(y, expected.length, Element.INT8));
+    assertEquals(List.of(), SoftwareDevice.complaints());
+  }
+
+  @Test
+  void anOldDeviceHasNoTensorCoresForFloatsAndNoBfloat16() {
+    scene.close();
+    open(SoftwareDevice.settings().computeCapability(75));
+    for (EngineConfig config : plans(graph(CASES.getFirst(), Element.FLOAT, false)).keySet()) {
+      assertFalse(config.numericalNotes().contains(NumericalNote.TENSOR_CORE), config::toString);
+    }
+    assertEquals(Map.of(), plans(graph(CASES.getFirst(), Element.BFLOAT16, false)));
+    assertFalse(plans(graph(CASES.getFirst(), Element.HALF, false)).isEmpty());
+  }
+
+  @Test
+  void everyFunctionThatJCudaLinksWithIsThere() throws IOException {
+    for (String library : List.of("cudnn", "cublas")) {
+      NativeLibrary opened =
+          NativeLibrary.find(library, library + "Create" + (library.equals("cublas") ? "_v2" : ""))
+              .file("built from the test tree", SoftwareDevice.library(library))
+              .load();
+      try (InputStream names =
+          SoftwareCudnnTest.class.getResourceAsStream(library + "_names.txt")) {
+        for (String name : new String(names.readAllBytes(), UTF_8).lines().toList()) {
+          assertTrue(opened.has(name), name);
+        }
+      }
+    }
   }
 
   @Test
