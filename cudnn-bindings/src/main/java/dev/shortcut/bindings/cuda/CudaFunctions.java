@@ -18,8 +18,9 @@ import java.lang.invoke.MethodHandle;
  * cu}.
  *
  * <p>The names bound are those that every driver from CUDA 12.0 on exports. Drivers keep old names,
- * so that a version suffix of a newer toolkit's headers (CUDA 13 says {@code cuEventElapsedTime_v2}
- * for {@code cuEventElapsedTime}) is no reason to change one.
+ * so that a version suffix of a newer toolkit's headers is no reason to change one: CUDA 13.0's say
+ * {@code cuEventElapsedTime_v2} for {@code cuEventElapsedTime} and no longer declare {@code
+ * cuStreamGetCaptureInfo_v2}, and agree with CUDA 12.9's on the types of all others.
  *
  * <p>Devices are numbers, device addresses are {@code long}, all else that C calls a handle is a
  * pointer. Immutable and safe for use by any thread, as far as the driver is.

@@ -1,6 +1,7 @@
 package dev.shortcut.bindings.nvrtc;
 
 import dev.shortcut.bindings.cuda.ComputeCapability;
+import dev.shortcut.bindings.library.Attempt;
 import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
@@ -24,6 +25,7 @@ public final class Nvrtc {
   private Nvrtc(NvrtcFunctions functions) {
     this.functions = functions;
     this.version = version(functions.library());
+    openBuiltins(functions.library(), version);
     this.architectures = architectures(functions);
   }
 
@@ -123,6 +125,19 @@ public final class Nvrtc {
       } finally {
         destroy(out, name);
       }
+    }
+  }
+
+  /**
+   * NVRTC opens its built-in functions by their soname when it first compiles. pip's package of
+   * CUDA 13.0 has them in the same folder and nothing that would make the loader look there.
+   */
+  private static void openBuiltins(NativeLibrary library, int version) {
+    String soname = "libnvrtc-builtins.so.%d.%d".formatted(version / 1000, version % 1000 / 10);
+    List<Attempt> tried = library.openPart(soname);
+    if (!tried.getLast().succeeded()) {
+      // Not an error yet: some builds of NVRTC hold them inside.
+      LOG.log(Level.DEBUG, "{0} is not there for {1}: {2}", soname, library, tried);
     }
   }
 

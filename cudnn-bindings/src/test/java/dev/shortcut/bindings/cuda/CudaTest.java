@@ -521,6 +521,64 @@ class CudaTest {
   }
 
   @Test
+  void afterAFailureOfAnyCallEverythingCanStillBeClosed() {
+    context.pop();
+    owner.close();
+    SoftwareDevice.reset();
+    makeOneOfEach();
+    long calls = SoftwareDevice.calls();
+    assertTrue(calls > 20, () -> "only " + SoftwareDevice.log());
+    for (long n = 1; n <= calls; n++) {
+      SoftwareDevice.reset();
+      SoftwareDevice.failCall(n);
+      try {
+        makeOneOfEach();
+      } catch (CudaException e) {
+        String failed = SoftwareDevice.fired().getFirst();
+        assertTrue(failed.contains(e.function()), () -> failed + ", but " + e.getMessage());
+      }
+      String failed = SoftwareDevice.fired().getFirst();
+      // What is left otherwise is what the driver refused to free, or to be freed in a capture that
+      // it refused to end.
+      if (!failed.matches(".*(Destroy|Free|Release|PushCurrent|PopCurrent|EndCapture).*")) {
+        assertEquals(Map.of(), SoftwareDevice.live(), failed);
+        assertEquals(List.of(), SoftwareDevice.complaints(), failed);
+      }
+    }
+    SoftwareDevice.reset();
+    context = owner.own(cuda.devices().getFirst().retainPrimary());
+    context.push();
+  }
+
+  private void makeOneOfEach() {
+    try (Closer closer = new Closer()) {
+      Context one = closer.own(cuda.devices().getFirst().retainPrimary());
+      one.push();
+      closer.own(one::pop);
+      Stream stream = closer.own(one.newStream());
+      Event event = closer.own(one.newEvent());
+      DeviceMemory memory = closer.own(one.allocate(BYTES));
+      PinnedMemory pinned = closer.own(one.allocatePinned(BYTES));
+      // Before anything is freed: work may be under way when another call fails.
+      closer.own(stream::synchronize);
+      stream.copyToDevice(memory.address(), pinned.segment(), BYTES);
+      stream.record(event);
+      stream.synchronize();
+      stream.beginCapture();
+      try {
+        stream.fill(memory.address(), (byte) 0, BYTES);
+      } catch (CudaException e) {
+        stream.endCapture().close();
+        throw e;
+      }
+      Graph graph = closer.own(stream.endCapture());
+      GraphExec exec = closer.own(graph.instantiate());
+      stream.launch(exec);
+      stream.synchronize();
+    }
+  }
+
+  @Test
   void everyFunctionThatIsBoundIsCalledByTheseTests() {
     aKernelGetsItsArguments();
     capturedWorkRunsWhenItIsLaunchedAndEachTimeAnew();

@@ -106,6 +106,32 @@ class LibrarySearchTest {
 
   @Test
   @Tag("native")
+  void aLibraryGetsThePartThatWasOpenedForIt() throws Throwable {
+    Path file = folder.resolve("libwhole.so.1");
+    compile(
+        file.getFileName().toString(),
+        """
+        #include <dlfcn.h>
+        int whole(void) { return dlopen("libpart.so.3", RTLD_NOW) != 0; }
+        """);
+    NativeLibrary whole = NativeLibrary.find("whole", "whole").file("argument", file).load();
+    MethodHandle call = whole.function("whole", CTypes.INT);
+
+    List<Attempt> tried = whole.openPart("libpart.so.3");
+    assertEquals(List.of(false, false), tried.stream().map(Attempt::succeeded).toList());
+    assertEquals(0, (int) call.invokeExact());
+
+    compile("libpart.so.3", "int part;", "-Wl,-soname,libpart.so.3");
+    tried = whole.openPart("libpart.so.3");
+    assertEquals(
+        List.of(folder.resolve("libpart.so.3").toString()),
+        tried.stream().map(Attempt::what).toList());
+    assertTrue(tried.getLast().succeeded());
+    assertEquals(1, (int) call.invokeExact());
+  }
+
+  @Test
+  @Tag("native")
   void aLibraryWhoseDependencyIsMissingNamesTheDependency() throws Exception {
     compile("libinner.so", "int inner(void) { return 7; }");
     compile(
