@@ -5,10 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.shortcut.resnet.BundledPictures;
 import dev.shortcut.testing.TestSeed;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -29,35 +27,12 @@ class KillTest {
 
   @TempDir private Path folder;
 
-  /** The bundled pictures again and again, some of them bad, in an order that the seed decides. */
   private Path pictures(Random random) throws IOException {
-    Path pictures = Files.createDirectories(folder.resolve("pictures"));
-    List<String> names = BundledPictures.names();
-    for (int i = 0; i < PICTURES; i++) {
-      byte[] picture = BundledPictures.read(names.get(random.nextInt(names.size())));
-      byte[] content =
-          random.nextInt(50) == 0 ? "no picture".getBytes(StandardCharsets.UTF_8) : picture;
-      Files.write(pictures.resolve("p%05d.jpg".formatted(i)), content);
-    }
-    return pictures;
+    return Cli.pictures(PICTURES - 1, random, folder);
   }
 
   private Process start(Path pictures, Path output) throws IOException {
-    return Cli.process(
-            "classify",
-            pictures.toString(),
-            "--backend",
-            "reference",
-            "--batch",
-            "16",
-            "--threads",
-            "1",
-            "-o",
-            output.toString(),
-            "--resume")
-        .redirectErrorStream(true)
-        .redirectOutput(folder.resolve("messages.txt").toFile())
-        .start();
+    return Cli.resumable("classify", pictures, output, folder.resolve("messages.txt")).start();
   }
 
   @Test

@@ -4,14 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.shortcut.resnet.BundledPictures;
 import dev.shortcut.testing.TestGroup;
 import dev.shortcut.testing.TestSeed;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
@@ -90,16 +87,7 @@ class TornRowTest {
 
   @BeforeEach
   void makePicturesAndTheKiller() throws Exception {
-    Random random = TestSeed.random();
-    pictures = Files.createDirectories(folder.resolve("pictures"));
-    List<String> names = BundledPictures.names();
-    for (int i = 0; i < PICTURES; i++) {
-      byte[] picture = BundledPictures.read(names.get(random.nextInt(names.size())));
-      byte[] content =
-          random.nextInt(20) == 0 ? "no picture".getBytes(StandardCharsets.UTF_8) : picture;
-      Files.write(pictures.resolve("p%05d.jpg".formatted(i)), content);
-    }
-    Files.write(pictures.resolve("p99999.jpg"), new byte[0]); // so that each run ends with 1
+    pictures = Cli.pictures(PICTURES, TestSeed.random(), folder);
     killer = folder.resolve("killer.so");
     Path source = Files.writeString(folder.resolve("killer.c"), KILLER);
     Process cc;
@@ -154,21 +142,8 @@ class TornRowTest {
   }
 
   private ProcessBuilder process(Path output) {
-    boolean vectors = output.endsWith("vectors");
-    return Cli.process(
-            vectors ? "embed" : "classify",
-            pictures.toString(),
-            "--backend",
-            "reference",
-            "--batch",
-            "16",
-            "--threads",
-            "1",
-            "-o",
-            output.toString(),
-            "--resume")
-        .redirectErrorStream(true)
-        .redirectOutput(messages().toFile());
+    String command = output.endsWith("vectors") ? "embed" : "classify";
+    return Cli.resumable(command, pictures, output, messages());
   }
 
   private static Map<String, byte[]> contents(Path folder) throws IOException {
