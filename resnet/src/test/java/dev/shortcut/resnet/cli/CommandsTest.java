@@ -291,7 +291,8 @@ class CommandsTest {
         List.of("2", "three numbers", "classify", "--mean", "1,2"),
         List.of("2", "needs --model", "flops", "--by", "stage"),
         List.of("2", "cannot take images", "flops", "--model", "vgg16", "--size", "8"),
-        List.of("3", "no CUDA backend", "classify", "--backend", "cuda"),
+        List.of(
+            "3", "No such file", "classify", "--backend", "cpu", "--library", "/gone/libdnnl.so.3"),
         List.of("4", "there is no such file", "classify", "--weights", "/gone/weights.pth"),
         List.of("4", "labels", "classify", "--labels", "/dev/null"),
         List.of(
