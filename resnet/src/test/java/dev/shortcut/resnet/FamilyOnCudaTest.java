@@ -1,0 +1,173 @@
+package dev.shortcut.resnet;
+
+import static dev.shortcut.engine.testing.Tensors.assertClose;
+import static dev.shortcut.engine.testing.Tensors.assertSameValues;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.Layer;
+import dev.shortcut.engine.graph.Node;
+import dev.shortcut.engine.graph.Parameter;
+import dev.shortcut.engine.graph.Weights;
+import dev.shortcut.engine.testing.BackendUnderTest;
+import dev.shortcut.engine.testing.MapWeights;
+import dev.shortcut.engine.testing.Tensors;
+import dev.shortcut.resnet.weights.RandomWeights;
+import dev.shortcut.testing.TestSeed;
+import dev.shortcut.testing.device.SoftwareDevice;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Whole networks through cuDNN's backend on the software CUDA device, in every precision, on images
+ * as small as the strides allow.
+ */
+@Tag("native")
+class FamilyOnCudaTest {
+  private static final int CLASSES = 10;
+  private static final List<Precision> PRECISIONS =
+      List.of(Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16);
+  private static final Map<String, Integer> KERNELS =
+      Map.of("resnet18", 23, "resnet34", 39, "resnet50", 56, "resnet101", 107, "resnet152", 158);
+
+  static Stream<String> networks() {
+    return Stream.of(
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "wide_resnet50_2",
+        "resnet20",
+        "resnet110");
+  }
+
+  private static Graph graph(String name) {
+    Architecture architecture = Architecture.parse(name);
+    int size = architecture.imageSize() == 32 ? 8 : 32;
+    return architecture.graph(CLASSES, size, size);
+  }
+
+  @ParameterizedTest
+  @MethodSource("networks")
+  void wholeNumbersComeOutExactlyInEveryPrecision(String name) throws InterruptedException {
+    Random random = TestSeed.random(name);
+    Graph graph = graph(name);
+    MapWeights weights = sparse(graph, random);
+    float[] image = Tensors.integers(random, (int) graph.input().shape().elements(), 2);
+    float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 1, image);
+    assertTrue(new HashSet<>(Tensors.boxed(expected)).size() > 2, "a net that says something");
+    for (Precision precision : PRECISIONS) {
+      assertSameValues(expected, run(name, graph, weights, precision, image));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("networks")
+  void realNumbersComeOutWithinThePrecisionsError(String name) throws InterruptedException {
+    Graph graph = graph(name);
+    float[] image =
+        Tensors.gaussians(TestSeed.random(name), (int) graph.input().shape().elements());
+    try (var weights = new RandomWeights(graph, 7)) {
+      float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 1, image);
+      for (Precision precision : PRECISIONS) {
+        // A rounding to 11 bits, or to 8, at each of up to 155 layers.
+        double bound =
+            switch (precision) {
+              case FP32 -> 1e-10;
+              case TF32, FP16 -> 1e-4;
+              case BF16 -> 5e-3;
+              case INT8, FP8 -> throw new AssertionError(precision);
+            };
+        assertClose(expected, run(name, graph, weights, precision, image), bound);
+      }
+    }
+  }
+
+  private static float[] run(
+      String name, Graph graph, Weights weights, Precision precision, float[] image)
+      throws InterruptedException {
+    SoftwareDevice.install();
+    SoftwareDevice.reset();
+    float[] result;
+    try (Engine engine =
+        BackendUnderTest.CUDNN.open(
+            graph,
+            weights,
+            BackendUnderTest.CUDNN.options().withMaxBatch(1).withPrecision(precision))) {
+      if (KERNELS.containsKey(name)) {
+        assertEquals(KERNELS.get(name), engine.kernels().size());
+      }
+      int before = SoftwareDevice.log().size();
+      result = engine.run(image);
+      Map<String, Long> calls =
+          SoftwareDevice.log().stream()
+              .skip(before)
+              .map(line -> line.split(" ")[1])
+              .collect(Collectors.groupingBy(call -> call, Collectors.counting()));
+      assertEquals(1, calls.get("cuGraphLaunch"), "graph launches of a batch");
+      assertEquals(2, calls.get("cuLaunchKernel"), "edge kernels of a batch");
+    }
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+    return result;
+  }
+
+  /**
+   * Filters of one whole number each. Where a residual unit ends, most of them are zeros, so that
+   * what many units add up to has the eight bits that bfloat16 keeps.
+   */
+  private static MapWeights sparse(Graph graph, Random random) {
+    List<Node> sums = graph.nodes().stream().filter(n -> n.layer() instanceof Layer.Add).toList();
+    Set<String> ends =
+        sums.stream()
+            .map(sum -> sum.input().input().name() + ".weight")
+            .collect(Collectors.toSet());
+    double rare = Math.min(0.5, 2.0 / sums.size());
+    var weights = new MapWeights();
+    for (Parameter parameter : graph.parameters()) {
+      float[] values = new float[Math.toIntExact(parameter.elements())];
+      int outputs = parameter.dims().getFirst();
+      int perOutput = values.length / outputs;
+      for (int k = 0; k < outputs; k++) {
+        switch (parameter.role()) {
+          case WEIGHT -> {
+            if (!ends.contains(parameter.name()) || random.nextDouble() < rare) {
+              values[k * perOutput + tap(parameter, perOutput, random)] =
+                  random.nextBoolean() ? 1 : -1;
+            }
+          }
+          case BIAS -> values[k] = random.nextInt(-1, 2);
+          case SHIFT -> values[k] = random.nextInt(8) == 0 ? random.nextInt(-1, 2) : 0;
+          case RUNNING_MEAN -> values[k] = 0;
+          case SCALE -> values[k] = random.nextBoolean() ? 1 : -1;
+          // What PyTorch's epsilon adds is lost in rounding the folded scale to a float or less.
+          case RUNNING_VARIANCE -> values[k] = 1 - 1e-5f;
+        }
+      }
+      weights.put(parameter.name(), parameter.dims(), values);
+    }
+    return weights;
+  }
+
+  /** Half of the time the middle of a filter, since at the end images are single pixels. */
+  private static int tap(Parameter parameter, int perOutput, Random random) {
+    int any = random.nextInt(perOutput);
+    if (parameter.dims().size() < 4 || random.nextBoolean()) {
+      return any;
+    }
+    int area = parameter.dims().get(2) * parameter.dims().get(3);
+    return any / area * area + area / 2;
+  }
+}
