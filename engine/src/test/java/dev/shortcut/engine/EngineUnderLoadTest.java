@@ -25,6 +25,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.LongAdder;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -33,6 +34,10 @@ class EngineUnderLoadTest {
   private static final int SLOTS = 3;
   private static final int THREADS = 2;
   private static final int LARGEST_REQUEST = 7;
+
+  /** How long many callers use one engine: {@code -Dload.seconds=N}. */
+  private static final Duration LOAD = Duration.ofSeconds(Long.getLong("load.seconds", 2));
+
   private static final Graph GRAPH = graph(8, 10);
   private static final int IMAGE = Math.toIntExact(GRAPH.input().shape().elements());
 
@@ -94,16 +99,19 @@ class EngineUnderLoadTest {
     try (Engine engine = open(backend, GRAPH, options(backend))) {
       Requests requests = Requests.of(engine);
       var wrong = new AtomicReference<Throwable>();
+      var answered = new LongAdder();
+      long end = System.nanoTime() + LOAD.toNanos();
       List<Thread> callers = new ArrayList<>();
-      for (int i = 0; i < 16; i++) {
+      for (int i = 0; i < 1016; i++) {
+        int seed = i;
+        var caller = i < 16 ? Thread.ofPlatform().name("caller-" + i) : Thread.ofVirtual();
         callers.add(
-            Thread.ofPlatform()
-                .name("caller-" + i)
-                .start(() -> call(engine, requests, 20, callers.size(), wrong)));
-      }
-      for (int i = 0; i < 1000; i++) {
-        callers.add(
-            Thread.ofVirtual().start(() -> call(engine, requests, 3, callers.size(), wrong)));
+            caller.start(() -> {
+              for (int round = 0; round == 0 || System.nanoTime() < end; round++) {
+                call(engine, requests, 1, seed + round, wrong);
+                answered.increment();
+              }
+            }));
       }
       for (Thread caller : callers) {
         while (!caller.join(Duration.ofMillis(5))) {
@@ -111,6 +119,8 @@ class EngineUnderLoadTest {
         }
       }
       assertEquals(null, wrong.get());
+      System.err.printf(
+          "%s: %d requests answered, each as it should be%n", backend, answered.sum());
       most = Math.max(most, withoutCallers(ProcessStatus.threads()));
     }
     int grown = most - withoutCallers(before);
