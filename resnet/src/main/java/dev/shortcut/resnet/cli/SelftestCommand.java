@@ -282,22 +282,29 @@ final class SelftestCommand implements Callable<Integer> {
     }
   }
 
+  /** Two classes may be so close for a picture that rounding decides; so values are compared. */
   private void pictures() throws InterruptedException {
     try (ImageModel model = ImageModel.bundled();
-        Engine engine = Engine.open(model, options(model))) {
+        Engine engine = Engine.open(model, options(model));
+        Engine judge = Engine.open(model, Comparison.reference(options(model)))) {
       int right = 0;
+      Comparison worst = Comparison.EQUAL;
       for (String name : BundledPictures.names()) {
         Picture picture = model.preprocessing().apply(Picture.decode(BundledPictures.read(name)));
         float[] logits = engine.run(picture.rgb());
+        worst =
+            worst.worse(
+                Comparison.of(logits, judge.run(picture.rgb()), device.options().precision()));
         int best = 0;
         for (int i = 1; i < logits.length; i++) {
           best = logits[i] > logits[best] ? i : best;
         }
         right += name.startsWith(model.labels().get(best)) ? 1 : 0;
       }
-      int all = BundledPictures.names().size();
       report.check(
-          "the bundled pictures", right == all, "%d of %d labelled rightly".formatted(right, all));
+          "the bundled pictures",
+          worst.well(),
+          "%s, %d of %d labelled rightly".formatted(worst, right, BundledPictures.names().size()));
     }
   }
 
