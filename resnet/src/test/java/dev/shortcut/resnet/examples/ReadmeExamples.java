@@ -1,8 +1,13 @@
 package dev.shortcut.resnet.examples;
 
 import dev.shortcut.engine.Benchmark;
+import dev.shortcut.engine.DeviceBuffer;
+import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Execution;
+import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.Measurement;
+import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
 import dev.shortcut.resnet.ImageModel;
 import dev.shortcut.resnet.batch.BatchJob;
@@ -45,5 +50,26 @@ final class ReadmeExamples {
     Measurement m = Benchmark.of(engine).batch(8).warmUp(Duration.ofMillis(100)).rounds(10).run();
     System.err.printf("%.1f images/s, median %s%n", m.imagesPerSecond(), m.latency(50));
     return m;
+  }
+
+  /**
+   * A batch of 32 images that lie on a GPU, on a CUDA program's own stream.
+   *
+   * @param images the address of floats in NCHW order
+   * @param logits the address of room for the results
+   * @param stream of the context that is current on this thread
+   */
+  static void embedded(Model model, long images, long logits, long stream) {
+    Options options =
+        Options.defaults()
+            .withBackend(Options.BackendChoice.CUDA)
+            .withDevices(new DeviceChoice.CurrentContext());
+    try (Engine engine = Engine.open(model, options);
+        Execution execution = engine.execution(32, new InputFormat.Float32Nchw())) {
+      execution.enqueue(
+          new DeviceBuffer(images, execution.inputBytes()),
+          new DeviceBuffer(logits, execution.outputBytes()),
+          stream);
+    }
   }
 }

@@ -1,19 +1,32 @@
 package dev.shortcut.resnet.examples;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.Cuda;
+import dev.shortcut.bindings.cuda.DeviceMemory;
+import dev.shortcut.bindings.cuda.Stream;
+import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Options;
 import dev.shortcut.resnet.BundledPictures;
 import dev.shortcut.resnet.ImageModel;
+import dev.shortcut.testing.TestSeed;
+import dev.shortcut.testing.device.SoftwareDevice;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -63,5 +76,40 @@ class ReadmeTest {
         Engine engine = Engine.open(model, Options.defaults().withInput(model.inputFormat()))) {
       assertEquals(80, ReadmeExamples.measure(engine).images());
     }
+  }
+
+  @Tag("native")
+  @Test
+  void anEmbeddedBatchGivesWhatTheEngineGives() throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset();
+    int images = 32;
+    int classes = 10;
+    float[] pixels = new float[images * 3 * 32 * 32];
+    Random random = TestSeed.random();
+    for (int i = 0; i < pixels.length; i++) {
+      pixels[i] = random.nextFloat() - 0.5f;
+    }
+    try (ImageModel model = ImageModel.bundled();
+        Arena frame = Arena.ofConfined();
+        Closer program = new Closer()) {
+      Context context = program.own(Cuda.open().devices().getFirst().retainPrimary());
+      context.push();
+      program.own(context::pop);
+      Stream stream = program.own(context.newStream());
+      DeviceMemory in = program.own(context.allocate((long) pixels.length * Float.BYTES));
+      DeviceMemory out = program.own(context.allocate((long) images * classes * Float.BYTES));
+      MemorySegment host = frame.allocateFrom(ValueLayout.JAVA_FLOAT, pixels);
+      stream.copyToDevice(in.address(), host, host.byteSize());
+      ReadmeExamples.embedded(model, in.address(), out.address(), stream.handle());
+      MemorySegment results = frame.allocate(ValueLayout.JAVA_FLOAT, (long) images * classes);
+      stream.copyToHost(results, out.address(), results.byteSize());
+      stream.synchronize();
+      try (Engine engine =
+          Engine.open(model, Options.defaults().withBackend(Options.BackendChoice.CUDA))) {
+        assertArrayEquals(engine.run(pixels), results.toArray(ValueLayout.JAVA_FLOAT));
+      }
+    }
+    assertEquals(List.of(), SoftwareDevice.complaints());
   }
 }
