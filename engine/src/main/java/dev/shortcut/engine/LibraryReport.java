@@ -15,6 +15,7 @@ import java.util.List;
  *     search itself was impossible
  */
 public record LibraryReport(String name, boolean usable, String detail, List<String> tried) {
+  /** Copies the list. */
   public LibraryReport {
     tried = List.copyOf(tried);
   }
