@@ -2,12 +2,19 @@ package dev.shortcut.bindings.cudnn;
 
 /** What an operation does to each element ({@code cudnnPointwiseMode_t}). */
 public enum PointwiseMode {
+  /** The sum of both operands. */
   ADD(0),
+  /** The product of both operands. */
   MUL(1),
+  /** The smaller operand. */
   MIN(2),
+  /** The larger operand. */
   MAX(3),
+  /** The first operand less the second. */
   SUB(9),
+  /** The operand as it is. */
   IDENTITY(21),
+  /** What is below zero becomes zero. */
   RELU_FWD(100);
 
   private final int code;

@@ -6,6 +6,7 @@ public enum ResampleMode {
   AVGPOOL_INCLUDE_PADDING(2),
   /** The mean over what of the window lies inside. */
   AVGPOOL_EXCLUDE_PADDING(4),
+  /** The largest value inside. */
   MAXPOOL(3);
 
   private final int code;
