@@ -297,6 +297,23 @@ class CudnnModelTest {
   }
 
   @Test
+  void noPlanIsTakenThatComputesSomethingElse() {
+    Graph graph = EightKernels.logits();
+    boolean passedOver = false;
+    try (Engine engine = open(graph, sparse(graph), options())) {
+      for (KernelReport kernel : engine.kernels()) {
+        String[] parts = kernel.implementation().split("passed over", 2);
+        passedOver |= parts.length > 1;
+        assertFalse(
+            parts[0].matches(
+                ".*(TENSOR_CORE|DOWN_CONVERT_INPUTS|NONDETERMINISTIC|REDUCED_PRECISION).*"),
+            kernel::toString);
+      }
+    }
+    assertTrue(passedOver, "the device offers no bad candidates");
+  }
+
+  @Test
   void aPartOfABatchLeavesTheRestAlone() throws InterruptedException {
     Graph graph = EightKernels.logits();
     MapWeights weights = sparse(graph);
