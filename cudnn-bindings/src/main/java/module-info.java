@@ -3,6 +3,9 @@
  * out.
  */
 module dev.shortcut.bindings {
+  // Only dev.shortcut.bindings.jcuda needs the two, which are automatic modules and optional.
+  requires static jcuda;
+  requires static jcudnn;
   requires static transitive org.jspecify;
 
   exports dev.shortcut.bindings.cublas;
