@@ -14,6 +14,8 @@ import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.backend.Backend;
 import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.DeviceTarget;
+import dev.shortcut.engine.backend.NvidiaReports;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Layout;
 import dev.shortcut.engine.graph.Weights;
@@ -30,9 +32,9 @@ import java.util.stream.Collectors;
  */
 public final class CudnnBackend implements Backend {
   private final NvidiaLibraries libraries;
-  private final List<Target> targets;
+  private final List<DeviceTarget> targets;
 
-  private CudnnBackend(NvidiaLibraries libraries, List<Target> targets) {
+  private CudnnBackend(NvidiaLibraries libraries, List<DeviceTarget> targets) {
     this.libraries = libraries;
     this.targets = targets;
   }
@@ -46,7 +48,7 @@ public final class CudnnBackend implements Backend {
   public static CudnnBackend open(DeviceChoice devices) {
     try {
       NvidiaLibraries libraries = NvidiaLibraries.open();
-      return new CudnnBackend(libraries, Target.choose(libraries.cuda(), devices));
+      return new CudnnBackend(libraries, DeviceTarget.choose(libraries.cuda(), devices));
     } catch (LibraryException | CudaException e) {
       throw new DeviceUnavailableException(String.valueOf(e.getMessage()), e);
     }
@@ -56,7 +58,7 @@ public final class CudnnBackend implements Backend {
   public static List<DeviceReport> allDevices() {
     try {
       Cuda cuda = Cuda.open();
-      return Reports.of(cuda, cuda.devices());
+      return NvidiaReports.of(cuda, cuda.devices());
     } catch (LibraryException | CudaException _) {
       return List.of(); // the reports on libraries tell why
     }
@@ -64,7 +66,7 @@ public final class CudnnBackend implements Backend {
 
   /** What searches for NVIDIA's libraries find, and whether those found fit together. */
   public static List<LibraryReport> examine() {
-    return Reports.ofLibraries();
+    return NvidiaReports.ofLibraries();
   }
 
   /** Lets cuDNN write its errors and warnings to a file, if it is not opened yet. */
@@ -75,7 +77,7 @@ public final class CudnnBackend implements Backend {
   @Override
   public List<String> check(DeviceCheck check, Options options) {
     List<String> found = new ArrayList<>();
-    for (Target target : targets) {
+    for (DeviceTarget target : targets) {
       var checks = new DeviceChecks(libraries, target);
       found.add(
           switch (check) {
@@ -90,7 +92,7 @@ public final class CudnnBackend implements Backend {
 
   @Override
   public List<DeviceReport> devices() {
-    return Reports.of(libraries.cuda(), targets.stream().map(Target::device).toList());
+    return NvidiaReports.of(libraries.cuda(), targets.stream().map(DeviceTarget::device).toList());
   }
 
   @Override

@@ -18,6 +18,7 @@ import dev.shortcut.engine.MemoryLimitException;
 import dev.shortcut.engine.MemoryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.DeviceTarget;
 import dev.shortcut.engine.backend.ExecutionSlot;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.backend.Slot;
@@ -69,7 +70,7 @@ final class CudnnModel implements CompiledModel {
 
   /** What is on one device. */
   private static final class Part {
-    private final Target target;
+    private final DeviceTarget target;
     private final Closer owner = new Closer();
     private int slots;
     private boolean entered;
@@ -77,7 +78,7 @@ final class CudnnModel implements CompiledModel {
     private @Nullable CudnnDevice device;
     private List<Program> programs = List.of();
 
-    Part(Target target) {
+    Part(DeviceTarget target) {
       this.target = target;
     }
 
@@ -130,7 +131,7 @@ final class CudnnModel implements CompiledModel {
 
   static CudnnModel compile(
       NvidiaLibraries libraries,
-      List<Target> targets,
+      List<DeviceTarget> targets,
       Graph graph,
       Weights weights,
       List<Integer> batchSizes,
@@ -231,7 +232,7 @@ final class CudnnModel implements CompiledModel {
 
     Compilation(
         NvidiaLibraries libraries,
-        List<Target> targets,
+        List<DeviceTarget> targets,
         Graph graph,
         Weights weights,
         List<Integer> batchSizes,

@@ -16,6 +16,7 @@ import dev.shortcut.engine.DeviceException;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.DeviceTarget;
 import dev.shortcut.engine.backend.ExecutionSlot;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.graph.GraphBuilder;
@@ -52,9 +53,9 @@ final class DeviceChecks {
   private static final int IMAGES = 2;
 
   private final NvidiaLibraries libraries;
-  private final Target target;
+  private final DeviceTarget target;
 
-  DeviceChecks(NvidiaLibraries libraries, Target target) {
+  DeviceChecks(NvidiaLibraries libraries, DeviceTarget target) {
     this.libraries = libraries;
     this.target = target;
   }

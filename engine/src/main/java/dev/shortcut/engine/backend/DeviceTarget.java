@@ -1,4 +1,4 @@
-package dev.shortcut.engine.backend.cudnn;
+package dev.shortcut.engine.backend;
 
 import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
@@ -16,23 +16,25 @@ import java.util.stream.Collectors;
 /**
  * A device that a model runs on, and the context to run in.
  *
+ * @param device which one
  * @param foreignContext the caller's {@code CUcontext}; 0 for the device's primary one
  */
-record Target(CudaDevice device, long foreignContext) {
+public record DeviceTarget(CudaDevice device, long foreignContext) {
   /**
    * The devices that the options mean.
    *
    * @throws DeviceUnavailableException if there are none, listing those that there are
    */
-  static List<Target> choose(Cuda cuda, DeviceChoice choice) {
+  public static List<DeviceTarget> choose(Cuda cuda, DeviceChoice choice) {
     List<CudaDevice> devices = cuda.devices();
     if (devices.isEmpty()) {
       throw new DeviceUnavailableException(
           "CUDA sees no GPU; look at nvidia-smi -L and at CUDA_VISIBLE_DEVICES");
     }
     return switch (choice) {
-      case DeviceChoice.First _ -> List.of(new Target(devices.getFirst(), 0));
-      case DeviceChoice.All _ -> devices.stream().map(device -> new Target(device, 0)).toList();
+      case DeviceChoice.First _ -> List.of(new DeviceTarget(devices.getFirst(), 0));
+      case DeviceChoice.All _ ->
+          devices.stream().map(device -> new DeviceTarget(device, 0)).toList();
       case DeviceChoice.Named named -> {
         Set<CudaDevice> chosen = new LinkedHashSet<>();
         for (String name : named.names()) {
@@ -41,7 +43,7 @@ record Target(CudaDevice device, long foreignContext) {
                 "device %s is named twice in %s".formatted(name, named.names()));
           }
         }
-        yield chosen.stream().map(device -> new Target(device, 0)).toList();
+        yield chosen.stream().map(device -> new DeviceTarget(device, 0)).toList();
       }
       case DeviceChoice.Context context -> List.of(foreign(cuda, context.handle()));
       case DeviceChoice.CurrentContext _ -> {
@@ -77,12 +79,12 @@ record Target(CudaDevice device, long foreignContext) {
     return found.getFirst();
   }
 
-  private static Target foreign(Cuda cuda, long handle) {
+  private static DeviceTarget foreign(Cuda cuda, long handle) {
     Context context = cuda.borrow(handle);
     try {
       context.push();
       try {
-        return new Target(cuda.currentDevice(), handle);
+        return new DeviceTarget(cuda.currentDevice(), handle);
       } finally {
         context.pop();
       }
@@ -93,7 +95,7 @@ record Target(CudaDevice device, long foreignContext) {
   }
 
   /** The context; closing it gives a primary one back. */
-  Context open(Cuda cuda) {
+  public Context open(Cuda cuda) {
     return foreignContext == 0 ? device.retainPrimary() : cuda.borrow(foreignContext);
   }
 }

@@ -1,4 +1,4 @@
-package dev.shortcut.engine.backend.cudnn;
+package dev.shortcut.engine.backend;
 
 import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
@@ -9,15 +9,14 @@ import dev.shortcut.bindings.nvidia.Finding;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.LibraryReport;
-import dev.shortcut.engine.backend.PlatformThread;
 import java.util.List;
 
 /** What there is to tell people of GPUs. */
-final class Reports {
-  private Reports() {}
+public final class NvidiaReports {
+  private NvidiaReports() {}
 
   /** What devices are, and how much of their memory is free now. */
-  static List<DeviceReport> of(Cuda cuda, List<CudaDevice> devices) {
+  public static List<DeviceReport> of(Cuda cuda, List<CudaDevice> devices) {
     String driver =
         "CUDA driver %d.%d"
             .formatted(cuda.driverVersion() / 1000, cuda.driverVersion() % 1000 / 10);
@@ -35,7 +34,7 @@ final class Reports {
   }
 
   /** What there is of NVIDIA's libraries, and whether they fit together. */
-  static List<LibraryReport> ofLibraries() {
+  public static List<LibraryReport> ofLibraries() {
     return NvidiaLibraries.examine().stream()
         .map(finding ->
             new LibraryReport(
