@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.testing.OtherProcess;
 import dev.shortcut.testing.VendorLibraries;
 import java.nio.file.Files;
 import java.nio.file.Path;

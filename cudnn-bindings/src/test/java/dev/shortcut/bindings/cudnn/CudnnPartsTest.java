@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
+import dev.shortcut.testing.OtherProcess;
 import dev.shortcut.testing.VendorLibraries;
 import java.nio.file.Files;
 import java.nio.file.Path;
