@@ -113,24 +113,16 @@ final class CublasLtFunctions {
 
   /** The version of a library whose other functions may not be there. */
   static long getVersion(NativeLibrary library) {
-    return number(library.function("cublasLtGetVersion", SIZE_T));
+    return NativeLibrary.number(library.function("cublasLtGetVersion", SIZE_T));
   }
 
   long getVersion() {
-    return number(getVersion);
+    return NativeLibrary.number(getVersion);
   }
 
   /** {@code major * 1000 + minor * 10} of the CUDA runtime inside. */
   long getCudartVersion() {
-    return number(getCudartVersion);
-  }
-
-  private static long number(MethodHandle function) {
-    try {
-      return (long) function.invokeExact();
-    } catch (Throwable t) {
-      throw NativeLibrary.unreachable(t);
-    }
+    return NativeLibrary.number(getCudartVersion);
   }
 
   /** Needs a current context. */

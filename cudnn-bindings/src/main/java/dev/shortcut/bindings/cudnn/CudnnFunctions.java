@@ -73,29 +73,21 @@ final class CudnnFunctions {
 
   /** {@code major * 10000 + minor * 100 + patch}. */
   static long getVersion(NativeLibrary library) {
-    return number(library.function("cudnnGetVersion", SIZE_T));
+    return NativeLibrary.number(library.function("cudnnGetVersion", SIZE_T));
   }
 
   /** The CUDA runtime inside a library whose other functions may not be there. */
   static long getCudartVersion(NativeLibrary library) {
-    return number(library.function("cudnnGetCudartVersion", SIZE_T));
+    return NativeLibrary.number(library.function("cudnnGetCudartVersion", SIZE_T));
   }
 
   long getVersion() {
-    return number(getVersion);
+    return NativeLibrary.number(getVersion);
   }
 
   /** {@code major * 1000 + minor * 10} of the CUDA runtime inside. */
   long getCudartVersion() {
-    return number(getCudartVersion);
-  }
-
-  private static long number(MethodHandle function) {
-    try {
-      return (long) function.invokeExact();
-    } catch (Throwable t) {
-      throw NativeLibrary.unreachable(t);
-    }
+    return NativeLibrary.number(getCudartVersion);
   }
 
   /** Why the last call of this OS thread failed; cuDNN forgets it with that. */

@@ -1,13 +1,14 @@
 package dev.shortcut.bindings.library;
 
+import java.lang.foreign.Arena;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Owns things that must be closed newest first, which an {@link java.lang.foreign.Arena} does not
- * promise. When one close fails the others are closed all the same, and the first failure is thrown
- * with the rest suppressed.
+ * Owns things that must be closed newest first, which an {@link Arena} does not promise. When one
+ * close fails the others are closed all the same, and the first failure is thrown with the rest
+ * suppressed.
  *
  * <p>Not thread-safe. Closing twice does nothing the second time.
  */
@@ -21,6 +22,12 @@ public final class Closer implements AutoCloseable {
   public <T extends AutoCloseable> T own(T resource) {
     owned.push(resource);
     return resource;
+  }
+
+  /** A new arena whose memory every thread may access; it is closed in its turn. */
+  @SuppressWarnings("MustBeClosedChecker")
+  public Arena sharedArena() {
+    return own(Arena.ofShared());
   }
 
   /**

@@ -123,6 +123,15 @@ public final class NativeLibrary {
     return Map.copyOf(bound);
   }
 
+  /** Calls a function that takes nothing and returns a {@code size_t}. */
+  public static long number(MethodHandle function) {
+    try {
+      return (long) function.invokeExact();
+    } catch (Throwable t) {
+      throw unreachable(t);
+    }
+  }
+
   /** A copy of a C string that the library owns; an empty one for a null pointer. */
   public static String string(MemorySegment pointer) {
     return Loader.string(pointer);

@@ -206,6 +206,28 @@ final class BoundProgram {
   }
 
   /**
+   * Enqueues everything, from the images at one address to the results at another.
+   *
+   * @param pixels of all images that there are
+   */
+  void enqueue(Stream stream, long source, long pixels, long target) {
+    enqueueInput(stream, source, pixels);
+    enqueueSteps(stream);
+    enqueueOutput(stream, target);
+  }
+
+  /**
+   * Runs everything once on whatever lies in the arena, and waits: libraries load their kernels at
+   * the first use, which a capture does not allow.
+   *
+   * @param pixels of all images that there is room for
+   */
+  void warmUp(Stream stream, long pixels) {
+    enqueue(stream, handedOver(), pixels, handedBack());
+    stream.synchronize();
+  }
+
+  /**
    * Enqueues the conversion of the results.
    *
    * @param target room on the device for those of the whole batch

@@ -108,20 +108,32 @@ final class CudnnDevice {
 
   /** Reads, folds and uploads everything that has been given a place among the constants. */
   void upload(Weights weights, Closer owner) {
-    DeviceMemory block = owner.own(context.allocate(Math.max(1, constants.bytes())));
-    constantsAddress = block.address();
+    constantsAddress =
+        upload(constants.bytes(), host -> constants.write(weights, host), "the weights", owner);
+  }
+
+  /**
+   * A block of device memory with something in it.
+   *
+   * @param write is given that many zeroed bytes
+   * @param what it is, for messages
+   * @return its address
+   */
+  long upload(long bytes, Consumer<MemorySegment> write, String what, Closer owner) {
+    DeviceMemory block = owner.own(context.allocate(Math.max(1, bytes)));
     try (Arena frame = Arena.ofConfined();
         Stream stream = context.newStream()) {
-      MemorySegment host = frame.allocate(Math.max(1, constants.bytes()), Constants.ALIGNMENT);
-      constants.write(weights, host);
+      MemorySegment host = frame.allocate(Math.max(1, bytes), Constants.ALIGNMENT);
+      write.accept(host);
       try {
-        stream.copyToDevice(constantsAddress, host, constants.bytes());
+        stream.copyToDevice(block.address(), host, bytes);
         stream.synchronize();
       } catch (CudaException e) {
         // The host's copy must stay until the device has it, come what may.
-        throw health.failed("copying the weights to the device", e, stream);
+        throw health.failed("copying %s to the device".formatted(what), e, stream);
       }
     }
+    return block.address();
   }
 
   /** Where the constants begin on the device. */

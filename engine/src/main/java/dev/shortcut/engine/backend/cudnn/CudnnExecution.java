@@ -18,8 +18,6 @@ import dev.shortcut.engine.backend.ExecutionSlot;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.graph.Shape;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * An embedder's slot: an arena and a cuDNN handle, and the CUDA graph of the steps between the two
@@ -66,18 +64,18 @@ final class CudnnExecution implements ExecutionSlot {
     DeviceMemory arena = owner.own(context.allocate(program.plan().bytes()));
     handle = owner.own(device.cudnn().newHandle());
     handle.setStream(own);
-    Arena memory = arena(owner);
+    Arena memory = owner.sharedArena();
     this.program =
         new BoundProgram(
             program,
             device,
             new SlotPlans(device, handle, owner),
             arena.address(),
-            input(program, request, own),
+            input(program, request),
             Edges.output(request.result(), request.images(), program.last()),
             memory,
             owner);
-    warmUp(own);
+    this.program.warmUp(own, pixels);
     graph = owner.own(device.capture(own, this.program::enqueueSteps));
   }
 
@@ -113,34 +111,23 @@ final class CudnnExecution implements ExecutionSlot {
     return program.plan().bytes();
   }
 
-  private Program.Launch input(Program program, Request request, Stream own) {
+  private Program.Launch input(Program program, Request request) {
     Program.Operand mean = new Program.Operand.None();
     Program.Operand std = mean;
     if (request.input() instanceof InputFormat.Uint8Nhwc format) {
       // The model's own format may be another one, so that these are not among its constants.
-      int channels = request.image().channels();
-      DeviceMemory block = owner.own(device.context().allocate(2L * channels * Float.BYTES));
-      try (Arena frame = Arena.ofConfined()) {
-        MemorySegment host = frame.allocate(ValueLayout.JAVA_FLOAT, 2L * channels);
-        for (int c = 0; c < channels; c++) {
-          host.setAtIndex(ValueLayout.JAVA_FLOAT, c, format.mean().get(c).floatValue());
-          host.setAtIndex(ValueLayout.JAVA_FLOAT, channels + c, format.std().get(c).floatValue());
-        }
-        own.copyToDevice(block.address(), host, host.byteSize());
-        // The host's copy must stay until the device has it.
-        own.synchronize();
-      }
-      mean = new Program.Operand.Elsewhere(block.address());
-      std = new Program.Operand.Elsewhere(block.address() + (long) channels * Float.BYTES);
+      long bytes = (long) request.image().channels() * Float.BYTES;
+      long block =
+          device.upload(
+              2 * bytes,
+              host -> Edges.normalisation(format, host, host.asSlice(bytes)),
+              "the normalisation",
+              owner);
+      mean = new Program.Operand.Elsewhere(block);
+      std = new Program.Operand.Elsewhere(block + bytes);
     }
     return Edges.input(
         request.image(), program.batch(), request.input(), program.first(), mean, std);
-  }
-
-  /** Libraries load their kernels at the first use, which a capture does not allow. */
-  private void warmUp(Stream own) {
-    enqueueKernels(own, program.handedOver(), program.handedBack());
-    own.synchronize();
   }
 
   @Override
@@ -187,7 +174,7 @@ final class CudnnExecution implements ExecutionSlot {
         captures.add(stream);
         handle.setStream(stream);
         // A graph cannot be launched into a capture.
-        enqueueKernels(stream, input, output);
+        program.enqueue(stream, input, pixels, output);
       }
       case INVALIDATED, UNKNOWN ->
           throw new IllegalStateException(
@@ -205,7 +192,7 @@ final class CudnnExecution implements ExecutionSlot {
       }
       case EAGER -> {
         handle.setStream(stream);
-        enqueueKernels(stream, input, output);
+        program.enqueue(stream, input, pixels, output);
       }
       case STEPWISE -> {
         handle.setStream(stream);
@@ -217,12 +204,6 @@ final class CudnnExecution implements ExecutionSlot {
         program.enqueueOutput(stream, output);
       }
     }
-  }
-
-  private void enqueueKernels(Stream on, long input, long output) {
-    program.enqueueInput(on, input, pixels);
-    program.enqueueSteps(on);
-    program.enqueueOutput(on, output);
   }
 
   @Override
@@ -262,10 +243,5 @@ final class CudnnExecution implements ExecutionSlot {
       }
       device.context().pop();
     }
-  }
-
-  @SuppressWarnings("MustBeClosedChecker") // the owner closes it
-  private static Arena arena(Closer owner) {
-    return owner.own(Arena.ofShared());
   }
 }

@@ -86,7 +86,7 @@ final class CudnnSlot implements Slot {
     CudnnHandle handle = owner.own(device.cudnn().newHandle());
     handle.setStream(slot.compute);
     var plans = new SlotPlans(device, handle, owner);
-    Arena memory = arena(owner);
+    Arena memory = owner.sharedArena();
     List<BoundProgram> bound = new ArrayList<>();
     for (Program program : programs) {
       bound.add(
@@ -100,7 +100,6 @@ final class CudnnSlot implements Slot {
               memory,
               owner));
     }
-    // Libraries load their kernels at the first use, which a capture does not allow.
     for (BoundProgram program : bound) {
       slot.warmUp(program);
     }
@@ -116,12 +115,7 @@ final class CudnnSlot implements Slot {
 
   private void warmUp(BoundProgram program) {
     try {
-      program.enqueueInput(compute, program.handedOver(), program.batch() * imagePixels);
-      for (int step = 0; step < program.steps(); step++) {
-        program.enqueue(compute, step);
-      }
-      program.enqueueOutput(compute, program.handedBack());
-      compute.synchronize();
+      program.warmUp(compute, program.batch() * imagePixels);
     } catch (RuntimeException e) {
       throw device.health().failed("the first run of " + program.attempted(), e, compute);
     }
@@ -244,10 +238,5 @@ final class CudnnSlot implements Slot {
     PinnedMemory memory = owner.own(context.allocatePinned(bytes));
     // Images that a first run reads should be numbers.
     return memory.segment().fill((byte) 0);
-  }
-
-  @SuppressWarnings("MustBeClosedChecker") // the owner closes it
-  private static Arena arena(Closer owner) {
-    return owner.own(Arena.ofShared());
   }
 }

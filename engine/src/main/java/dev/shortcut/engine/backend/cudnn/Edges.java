@@ -5,6 +5,8 @@ import dev.shortcut.engine.backend.cudnn.Program.Argument;
 import dev.shortcut.engine.backend.cudnn.Program.Launch;
 import dev.shortcut.engine.backend.cudnn.Program.Operand;
 import dev.shortcut.engine.graph.Shape;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 
 /**
@@ -62,6 +64,14 @@ final class Edges {
               total,
               List.of(caller, to, filled, all, new Argument.Int(1), channels, inMemory));
     };
+  }
+
+  /** Writes what {@link #input} subtracts from bytes and divides them by, a float a channel. */
+  static void normalisation(InputFormat.Uint8Nhwc format, MemorySegment mean, MemorySegment std) {
+    for (int c = 0; c < format.mean().size(); c++) {
+      mean.setAtIndex(ValueLayout.JAVA_FLOAT, c, format.mean().get(c).floatValue());
+      std.setAtIndex(ValueLayout.JAVA_FLOAT, c, format.std().get(c).floatValue());
+    }
   }
 
   private static Launch input(String function, long total, List<Argument> arguments) {

@@ -22,7 +22,6 @@ import dev.shortcut.engine.memory.Liveness;
 import dev.shortcut.engine.memory.MemoryPlan;
 import dev.shortcut.engine.memory.MemoryPlanner;
 import dev.shortcut.engine.pass.Folding;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -160,12 +159,7 @@ final class Lowering {
               node,
               channels,
               channels,
-              (_, means, stds) -> {
-                for (int c = 0; c < channels; c++) {
-                  means.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.mean().get(c).floatValue());
-                  stds.setAtIndex(ValueLayout.JAVA_FLOAT, c, pixels.std().get(c).floatValue());
-                }
-              });
+              (_, means, stds) -> Edges.normalisation(pixels, means, stds));
       mean = floats(entry, node.shape(), true);
       std = floats(entry, node.shape(), false);
     }
@@ -427,32 +421,25 @@ final class Lowering {
                   Map.of(CudnnGraphs.X, value(node.input()), CudnnGraphs.Y, value(node))),
               found.plan().description(),
               found.plan().workspaceBytes());
-      case Planner.Refused refused -> {
-        long total = (long) batch * elements(y);
-        kernel(
-            node,
-            launch(
-                node,
-                "pool",
-                total,
-                List.of(
-                    at(value(node.input())),
-                    at(value(node)),
-                    new Argument.Long(total),
-                    new Argument.Int(x.height()),
-                    new Argument.Int(x.width()),
-                    new Argument.Int(Arithmetic.padded(x.channels())),
-                    new Argument.Int(window.kernelHeight()),
-                    new Argument.Int(window.kernelWidth()),
-                    new Argument.Int(window.strideHeight()),
-                    new Argument.Int(window.strideWidth()),
-                    new Argument.Int(window.padding()),
-                    new Argument.Int(y.height()),
-                    new Argument.Int(y.width()),
-                    new Argument.Int(window.mean() ? 1 : 0))),
-            "pool, since " + refused,
-            0);
-      }
+      case Planner.Refused refused ->
+          kernel(
+              node,
+              map(
+                  node,
+                  "pool",
+                  x.height(),
+                  x.width(),
+                  Arithmetic.padded(x.channels()),
+                  window.kernelHeight(),
+                  window.kernelWidth(),
+                  window.strideHeight(),
+                  window.strideWidth(),
+                  window.padding(),
+                  y.height(),
+                  y.width(),
+                  window.mean() ? 1 : 0),
+              "pool, since " + refused,
+              0);
     }
   }
 
@@ -465,21 +452,9 @@ final class Lowering {
       pooling(node, new Window(true, height, width, height, width, 0));
       return;
     }
-    long total = (long) batch * elements(node.shape());
     kernel(
         node,
-        launch(
-            node,
-            "adaptive_pool",
-            total,
-            List.of(
-                at(value(node.input())),
-                at(value(node)),
-                new Argument.Long(total),
-                new Argument.Int(x.height()),
-                new Argument.Int(x.width()),
-                new Argument.Int(Arithmetic.padded(x.channels())),
-                new Argument.Int(size))),
+        map(node, "adaptive_pool", x.height(), x.width(), Arithmetic.padded(x.channels()), size),
         "adaptive_pool",
         0);
   }
@@ -487,26 +462,20 @@ final class Lowering {
   private void subsample(Node node, Layer.Subsample layer) {
     Shape x = node.input().shape();
     Shape y = node.shape();
-    long total = (long) batch * elements(y);
     kernel(
         node,
-        launch(
+        map(
             node,
             "subsample",
-            total,
-            List.of(
-                at(value(node.input())),
-                at(value(node)),
-                new Argument.Long(total),
-                new Argument.Int(x.height()),
-                new Argument.Int(x.width()),
-                new Argument.Int(x.channels()),
-                new Argument.Int(Arithmetic.padded(x.channels())),
-                new Argument.Int(layer.stride()),
-                new Argument.Int(layer.channelsBefore()),
-                new Argument.Int(y.height()),
-                new Argument.Int(y.width()),
-                new Argument.Int(Arithmetic.padded(y.channels())))),
+            x.height(),
+            x.width(),
+            x.channels(),
+            Arithmetic.padded(x.channels()),
+            layer.stride(),
+            layer.channelsBefore(),
+            y.height(),
+            y.width(),
+            Arithmetic.padded(y.channels())),
         "subsample",
         0);
   }
@@ -534,26 +503,32 @@ final class Lowering {
   /** A copy, and none of the graph's kernels: the layout of this backend makes it one. */
   private void flatten(Node node) {
     Shape x = node.input().shape();
-    int padded = Arithmetic.padded(node.shape().channels());
-    long total = (long) batch * padded;
     steps.add(
-        launch(
+        map(
             node,
             "flatten",
-            total,
-            List.of(
-                at(value(node.input())),
-                at(value(node)),
-                new Argument.Long(total),
-                new Argument.Int(x.height() * x.width()),
-                new Argument.Int(x.channels()),
-                new Argument.Int(Arithmetic.padded(x.channels())),
-                new Argument.Int(padded))));
+            x.height() * x.width(),
+            x.channels(),
+            Arithmetic.padded(x.channels()),
+            Arithmetic.padded(node.shape().channels())));
   }
 
   private Planned planned(Node node, CudnnKernel kernel, Plan plan, Map<Long, Operand> tensors) {
     return new Planned(
         node.name(), attempt(node), kernel, plan, tensors, scratch(node, plan.workspaceBytes()));
+  }
+
+  /** A kernel of our own that makes each value of a node of those of its input. */
+  private Launch map(Node node, String function, int... numbers) {
+    long total = (long) batch * elements(node.shape());
+    List<Argument> arguments = new ArrayList<>();
+    arguments.add(at(value(node.input())));
+    arguments.add(at(value(node)));
+    arguments.add(new Argument.Long(total));
+    for (int number : numbers) {
+      arguments.add(new Argument.Int(number));
+    }
+    return launch(node, function, total, arguments);
   }
 
   private Launch launch(Node node, String function, long threads, List<Argument> arguments) {

@@ -105,7 +105,7 @@ final class OneDnnModel implements CompiledModel {
                 output,
                 graph.input().shape(),
                 options,
-                arena(owner),
+                owner.sharedArena(),
                 owner));
       }
       List<KernelReport> kernels =
@@ -178,14 +178,9 @@ final class OneDnnModel implements CompiledModel {
     }
   }
 
-  @SuppressWarnings("MustBeClosedChecker") // the owner closes it
-  private static Arena arena(Closer owner) {
-    return owner.own(Arena.ofShared());
-  }
-
   /** Zeroed memory that any thread may use, until {@code owner} closes. */
   private static MemorySegment allocate(Closer owner, long bytes) {
-    return arena(owner).allocate(bytes, Constants.ALIGNMENT);
+    return owner.sharedArena().allocate(bytes, Constants.ALIGNMENT);
   }
 
   private static long inputBytes(Graph graph, int images, Options options) {

@@ -429,7 +429,7 @@ final class Mutations {
           Mutation.of(
               "the graph is launched into the caller's capture",
               CudnnExecution.class,
-              "handle.setStream(stream); // A graph cannot be launched into a capture. enqueueKernels(stream, input, output);",
+              "handle.setStream(stream); // A graph cannot be launched into a capture. program.enqueue(stream, input, pixels, output);",
               "run(input, output);",
               COMPLAINT,
               FAILURE),
