@@ -93,7 +93,7 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private static void checkInput(Graph graph, InputFormat format) {
+  static void checkInput(Graph graph, InputFormat format) {
     int channels = graph.input().shape().channels();
     if (format instanceof InputFormat.Uint8Nhwc bytes && bytes.mean().size() != channels) {
       throw new IllegalArgumentException(
@@ -102,7 +102,7 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private static Graph wanted(Graph graph, Options.Output output) {
+  static Graph wanted(Graph graph, Options.Output output) {
     return switch (output) {
       case LOGITS -> graph;
       case PROBABILITIES ->

@@ -33,6 +33,7 @@ final class Examination {
   private static final int NEWEST_MAJOR = 13;
 
   private final Finder finder;
+  private final Purpose purpose;
   private final Map<NvidiaLibrary, Finding> findings = new EnumMap<>(NvidiaLibrary.class);
 
   /** The generation that the driver supports; 0 where there is no driver. */
@@ -46,6 +47,17 @@ final class Examination {
   private final @Nullable CublasLt cublasLt;
   private final @Nullable Nvrtc nvrtc;
 
+  /** What the libraries are wanted for. */
+  enum Purpose {
+    /** To run on a device: all four are needed, and the driver must start. */
+    RUN,
+    /**
+     * To plan for a device that is described: cuDNN is needed, and it looks into the driver and
+     * NVRTC where there are such when it compiles.
+     */
+    PLAN
+  }
+
   /** How libraries are found. */
   @FunctionalInterface
   interface Finder {
@@ -57,20 +69,41 @@ final class Examination {
     NativeLibrary find(NvidiaLibrary library, int cudaMajor);
   }
 
+  /** Libraries to run with. */
   Examination(Finder finder) {
+    this(finder, Purpose.RUN);
+  }
+
+  Examination(Finder finder, Purpose purpose) {
     this.finder = finder;
+    this.purpose = purpose;
     NativeLibrary driver = driver();
     NativeLibrary cudnnLibrary = cudnnLibrary();
     NativeLibrary cublasLtLibrary =
-        ofCudnnsGeneration(
-            NvidiaLibrary.CUBLASLT,
-            library -> Math.toIntExact(CublasLt.version(library) / 10_000),
-            library -> CublasLt.text(CublasLt.version(library)));
+        purpose == Purpose.PLAN
+            ? null
+            : ofCudnnsGeneration(
+                NvidiaLibrary.CUBLASLT,
+                library -> Math.toIntExact(CublasLt.version(library) / 10_000),
+                library -> CublasLt.text(CublasLt.version(library)));
     NativeLibrary nvrtcLibrary =
         ofCudnnsGeneration(
             NvidiaLibrary.NVRTC,
             library -> CudaVersion.major(Nvrtc.version(library)),
             library -> CudaVersion.text(Nvrtc.version(library)));
+    if (purpose == Purpose.PLAN) {
+      cuda = null;
+      cublasLt = null;
+      nvrtc =
+          nvrtcLibrary == null
+              ? null
+              : open(NvidiaLibrary.NVRTC, nvrtcLibrary, Nvrtc::of, again(NvidiaLibrary.NVRTC));
+      cudnn =
+          cudnnLibrary == null
+              ? null
+              : open(NvidiaLibrary.CUDNN, cudnnLibrary, Cudnn::of, again(NvidiaLibrary.CUDNN));
+      return;
+    }
     cuda = driver == null ? null : open(NvidiaLibrary.DRIVER, driver, Cuda::of, "");
     if (cudnnLibrary == null || cublasLtLibrary == null || nvrtcLibrary == null) {
       cudnn = null;
@@ -108,7 +141,8 @@ final class Examination {
 
   private @Nullable NativeLibrary driver() {
     NvidiaLibrary kind = NvidiaLibrary.DRIVER;
-    NativeLibrary library = find(kind, 0, Install.driver());
+    NativeLibrary library =
+        find(kind, 0, purpose == Purpose.PLAN ? Install.driverLibrary() : Install.driver());
     if (library == null) {
       return null;
     }
@@ -167,7 +201,7 @@ final class Examination {
           remedy);
     }
     cudaMajor = major;
-    if (driverMajor >= OLDEST_MAJOR && driverMajor < major) {
+    if (purpose == Purpose.RUN && driverMajor >= OLDEST_MAJOR && driverMajor < major) {
       return unsuitable(
           kind,
           library,

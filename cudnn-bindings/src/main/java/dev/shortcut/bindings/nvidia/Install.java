@@ -13,6 +13,13 @@ final class Install {
         + " the NVIDIA Container Toolkit on the host.";
   }
 
+  /** Where there is no driver on a machine that only plans, and need not have a GPU. */
+  static String driverLibrary() {
+    return "Only the library is needed, not a GPU: unpack libcuda.so.1 from the driver's packages (Debian: libcuda1 from"
+        + " non-free, with dpkg -x), and name it with -D%s=FILE."
+            .formatted(NvidiaLibrary.DRIVER.property());
+  }
+
   /** Where the driver is too old. */
   static String upgradeDriver(int cudaVersion) {
     return "Upgrade NVIDIA's driver to one for CUDA %s or later."

@@ -102,7 +102,8 @@ public final class NvidiaLibraries {
             nvrtc.library().location());
   }
 
-  private static LibraryException unusable(List<Finding> findings) {
+  /** What to throw where some of the libraries cannot be used. */
+  static LibraryException unusable(List<Finding> findings) {
     List<Finding> bad = findings.stream().filter(finding -> !finding.usable()).toList();
     var text =
         new StringBuilder("NVIDIA's libraries cannot be used here: ")

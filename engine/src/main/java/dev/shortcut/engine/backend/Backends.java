@@ -6,9 +6,13 @@ import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.PlanReport;
+import dev.shortcut.engine.Planning;
 import dev.shortcut.engine.backend.cudnn.CudnnBackend;
+import dev.shortcut.engine.backend.cudnn.CudnnPlanning;
 import dev.shortcut.engine.backend.onednn.OneDnnBackend;
 import dev.shortcut.engine.backend.reference.ReferenceBackend;
+import dev.shortcut.engine.graph.Graph;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -81,6 +85,16 @@ public final class Backends {
   /** Lets libraries that keep a log of their own write it there, once they are opened. */
   public static void logTo(Path file) {
     CudnnBackend.logTo(file);
+  }
+
+  /**
+   * Plans what cuDNN is to run on a GPU that need not be there.
+   *
+   * @param graph what is to be computed, after passes
+   * @throws InterruptedException once the plans in the making are made
+   */
+  public static PlanReport plan(Planning planning, Graph graph) throws InterruptedException {
+    return CudnnPlanning.run(planning, graph);
   }
 
   /** The GPUs of this machine that some backend can run on. */

@@ -117,6 +117,11 @@ public final class CudnnBackend implements Backend {
 
   @Override
   public Optional<String> unsupported(Precision precision) {
+    return unsupported(precision, targets);
+  }
+
+  /** Why none of the backend's arithmetics is that precision, or not on one of the devices. */
+  static Optional<String> unsupported(Precision precision, List<DeviceTarget> targets) {
     return switch (precision) {
       case FP32, TF32, FP16 -> Optional.empty();
       case BF16 ->

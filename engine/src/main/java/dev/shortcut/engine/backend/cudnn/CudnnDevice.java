@@ -15,6 +15,8 @@ import dev.shortcut.bindings.cudnn.DeviceProperties;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
+import dev.shortcut.engine.ModelException;
+import dev.shortcut.engine.graph.Node;
 import dev.shortcut.engine.graph.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,7 +29,7 @@ import java.util.function.Consumer;
  * What all slots of one device share: context, kernels, weights, choices. Made by the compiling
  * thread, with the context current.
  */
-final class CudnnDevice {
+final class CudnnDevice implements Choices {
   /** Captures of different threads are kept apart, since libraries below may share streams. */
   private static final ReentrantLock CAPTURE = new ReentrantLock();
 
@@ -85,15 +87,28 @@ final class CudnnDevice {
     return blas;
   }
 
-  Planner planner() {
-    return planner;
+  @Override
+  public Planner.Outcome plan(CudnnKernel kernel) {
+    return planner.plan(kernel);
   }
 
-  Products products() {
-    return products;
+  @Override
+  public Products.Choice choose(MatrixProduct product) {
+    return products.choose(product);
   }
 
-  Constants constants() {
+  @Override
+  public RuntimeException failed(String attempted, RuntimeException cause) {
+    return health.failed(attempted, cause);
+  }
+
+  @Override
+  public void refused(Node node, int batch, ModelException why) {
+    throw why;
+  }
+
+  @Override
+  public Constants constants() {
     return constants;
   }
 

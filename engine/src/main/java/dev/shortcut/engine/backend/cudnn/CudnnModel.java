@@ -346,32 +346,29 @@ final class CudnnModel implements CompiledModel {
           image.elements() * options.input().bytesPerValue(),
           (long) image.height() * image.width(),
           graph.output().shape().elements() * Float.BYTES,
-          arena(part, largest));
+          Program.arenaBytes(part.programs, largest));
     }
 
     /** The memory of all devices and the host together. */
     private MemoryReport memory(int largest, int slots) {
-      long images = largest * graph.input().shape().elements() * options.input().bytesPerValue();
-      long results = largest * graph.output().shape().elements() * Float.BYTES;
       return new MemoryReport(
           parts.stream().mapToLong(part -> part.device().constants().bytes()).sum(),
-          parts.stream().mapToLong(part -> arena(part, largest)).max().orElseThrow(),
+          parts.stream()
+              .mapToLong(part -> Program.arenaBytes(part.programs, largest))
+              .max()
+              .orElseThrow(),
           0,
-          images + results,
+          Program.stagingBytes(graph, options, largest),
           slots);
     }
 
     private static MemoryReport memoryOnDevice(Part part, int largest) {
       return new MemoryReport(
-          part.device().constants().bytes(), arena(part, largest), 0, 0, part.slots);
-    }
-
-    private static long arena(Part part, int largest) {
-      return part.programs.stream()
-          .filter(program -> program.batch() <= largest)
-          .mapToLong(program -> program.plan().bytes())
-          .max()
-          .orElseThrow();
+          part.device().constants().bytes(),
+          Program.arenaBytes(part.programs, largest),
+          0,
+          0,
+          part.slots);
     }
 
     private String words() {

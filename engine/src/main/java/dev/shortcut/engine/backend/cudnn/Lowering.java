@@ -39,9 +39,7 @@ final class Lowering {
   private final int batch;
   private final InputFormat format;
   private final Arithmetic arithmetic;
-  private final CudnnDevice device;
-  private final Planner planner;
-  private final Products products;
+  private final Choices choices;
   private final Constants constants;
   private final Liveness liveness;
 
@@ -60,15 +58,13 @@ final class Lowering {
   /** What a node became. */
   private record Kernel(Node node, String implementation, long scratchBytes) {}
 
-  Lowering(Graph graph, int batch, InputFormat format, Arithmetic arithmetic, CudnnDevice device) {
+  Lowering(Graph graph, int batch, InputFormat format, Arithmetic arithmetic, Choices choices) {
     this.graph = graph;
     this.batch = batch;
     this.format = format;
     this.arithmetic = arithmetic;
-    this.device = device;
-    this.planner = device.planner();
-    this.products = device.products();
-    this.constants = device.constants();
+    this.choices = choices;
+    this.constants = choices.constants();
     this.liveness = Liveness.of(graph);
     this.ownPlace = new boolean[graph.nodes().size()];
   }
@@ -84,7 +80,7 @@ final class Lowering {
       try {
         lower(node);
       } catch (CudaException | CudnnException | CublasException e) {
-        throw device.health().failed("choosing an implementation of " + attempt(node), e);
+        throw choices.failed("choosing an implementation of " + attempt(node), e);
       }
     }
     int handedOver =
@@ -173,7 +169,7 @@ final class Lowering {
       Node node, Layer.Convolution layer, boolean bias, boolean residual, boolean relu) {
     List<String> refusals = new ArrayList<>();
     for (Variant variant : variants(node, layer, bias || residual || relu, residual, relu)) {
-      switch (planner.plan(variant.kernel())) {
+      switch (choices.plan(variant.kernel())) {
         case Planner.Refused refused -> refusals.add(refused.toString());
         case Planner.Found found -> {
           boolean alone = variant.kernel().stages().isEmpty() && (bias || residual || relu);
@@ -193,7 +189,13 @@ final class Lowering {
         }
       }
     }
-    throw unsupported(node, refusals);
+    choices.refused(
+        node,
+        batch,
+        new ModelException(
+            "cuDNN has no implementation of %s:\n  %s"
+                .formatted(attempt(node), String.join("\n  ", refusals))));
+    kernels.add(new Kernel(node, "none", 0));
   }
 
   private void convolution(
@@ -285,7 +287,7 @@ final class Lowering {
     var product =
         new MatrixProduct(
             arithmetic, batch, Arithmetic.padded(outputs), matrix.depth(), relu && !residual);
-    Products.Choice choice = products.choose(product);
+    Products.Choice choice = choices.choose(product);
     ownPlace[liveness.step(node)] = true;
     kernel(
         node,
@@ -410,7 +412,7 @@ final class Lowering {
             window.strideHeight(),
             window.strideWidth(),
             window.padding());
-    switch (planner.plan(kernel)) {
+    switch (choices.plan(kernel)) {
       case Planner.Found found ->
           kernel(
               node,
@@ -595,12 +597,6 @@ final class Lowering {
   /** Values of one image in memory. */
   private static long elements(Shape shape) {
     return padded(shape).elements();
-  }
-
-  private ModelException unsupported(Node node, List<String> reasons) {
-    return new ModelException(
-        "cuDNN has no implementation of %s:\n  %s"
-            .formatted(attempt(node), String.join("\n  ", reasons)));
   }
 
   private String attempt(Node node) {

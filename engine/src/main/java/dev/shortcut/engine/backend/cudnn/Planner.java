@@ -10,6 +10,7 @@ import dev.shortcut.bindings.cudnn.Heuristics;
 import dev.shortcut.bindings.cudnn.NumericalNote;
 import dev.shortcut.bindings.cudnn.OperationGraph;
 import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.engine.EnginePlan;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
@@ -93,6 +94,7 @@ final class Planner {
   }
 
   private Outcome search(CudnnKernel kernel) {
+    long start = System.nanoTime();
     Map<String, List<String>> passedOver = new LinkedHashMap<>();
     try (var owner = new Closer()) {
       OperationGraph graph = CudnnGraphs.build(cudnn, owner, kernel);
@@ -118,7 +120,14 @@ final class Planner {
             return new Found(
                 new Plan(
                     plan.json(),
+                    candidate.engineIndex(),
+                    candidate.knobs(),
+                    candidate.numericalNotes(),
+                    candidate.behaviorNotes(),
                     plan.workspaceBytes(),
+                    ranked.size() - 1,
+                    EnginePlan.Source.HEURISTICS,
+                    System.nanoTime() - start,
                     description(candidate, mode, ranked, passedOver)));
           } catch (CudnnException e) {
             passOver(passedOver, "cannot be made: " + e.reason(), engine);

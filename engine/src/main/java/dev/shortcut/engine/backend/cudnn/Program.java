@@ -1,6 +1,8 @@
 package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.Options;
+import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.memory.MemoryPlan;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +38,26 @@ record Program(
   Program {
     steps = List.copyOf(steps);
     kernels = List.copyOf(kernels);
+  }
+
+  /**
+   * Bytes of an arena that is shared by all programs up to a batch size.
+   *
+   * @param largest the size, of which there is a program
+   */
+  static long arenaBytes(List<Program> programs, int largest) {
+    return programs.stream()
+        .filter(program -> program.batch() <= largest)
+        .mapToLong(program -> program.plan().bytes())
+        .max()
+        .orElseThrow();
+  }
+
+  /** Bytes on the host through which batches of up to {@code largest} images come and go. */
+  static long stagingBytes(Graph graph, Options options, int largest) {
+    long image = graph.input().shape().elements() * options.input().bytesPerValue();
+    long result = graph.output().shape().elements() * Float.BYTES;
+    return largest * (image + result);
   }
 
   /** One thing that is enqueued. */

@@ -43,8 +43,6 @@ final class SlotPlans {
         _ ->
             owner.own(
                 MatmulPlan.of(
-                    device.blas(),
-                    product.matmul(),
-                    device.products().choose(product).workspaceBytes())));
+                    device.blas(), product.matmul(), device.choose(product).workspaceBytes())));
   }
 }

@@ -1,0 +1,90 @@
+package dev.shortcut.engine.backend.cudnn;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.shortcut.bindings.library.NvidiaLibrary;
+import dev.shortcut.engine.EnginePlan;
+import dev.shortcut.engine.GpuDescription;
+import dev.shortcut.engine.Options;
+import dev.shortcut.engine.PlanReport;
+import dev.shortcut.engine.PlannedKernel;
+import dev.shortcut.engine.PlannedKernel.Kind;
+import dev.shortcut.engine.Planning;
+import dev.shortcut.engine.Precision;
+import dev.shortcut.testing.VendorLibraries;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Nets planned by NVIDIA's cuDNN for GPUs that are not there. */
+@Tag("vendor")
+class CudnnPlanningTest {
+  private static final Options FP16 = Options.defaults().withPrecision(Precision.FP16);
+
+  @BeforeEach
+  void useFetchedLibraries() {
+    VendorLibraries.library("libcudnn.so.9");
+    System.setProperty(NvidiaLibrary.FOLDER_PROPERTY, VendorLibraries.folder().toString());
+  }
+
+  private static Planning planning(String gpu, Options options) {
+    return Planning.of(EightKernels.logits(), GpuDescription.known(gpu), options);
+  }
+
+  @Test
+  void everyKernelIsReportedWithWhatComputesIt() throws InterruptedException {
+    PlanReport report = planning("h100", FP16).withBatchSizes(List.of(32)).run();
+    assertEquals(
+        List.of(
+            Kind.CONVOLUTION,
+            Kind.CONVOLUTION,
+            Kind.OWN,
+            Kind.CONVOLUTION,
+            Kind.POOLING,
+            Kind.POOLING,
+            Kind.PRODUCT),
+        report.kernels().stream().map(PlannedKernel::kind).toList());
+    assertEquals(5, report.plans().size());
+    for (EnginePlan plan : report.plans().values()) {
+      assertTrue(plan.engine() >= 0);
+      assertTrue(plan.bytes() > 0);
+      assertEquals(EnginePlan.Source.HEURISTICS, plan.source());
+    }
+    assertNotNull(report.memory());
+    assertEquals(List.of(), report.refused());
+    assertEquals(List.of(), report.missing());
+  }
+
+  @Test
+  void severalThreadsPlanWhatOneDoes() throws InterruptedException {
+    List<Planning.Progress> progress = new ArrayList<>();
+    Planning planning = planning("a100", FP16.withMaxBatch(8));
+    PlanReport one = planning.withThreads(1).run();
+    PlanReport four = planning.withThreads(4).withProgress(progress::add).run();
+    assertEquals(engines(one), engines(four));
+    assertEquals(one.memory(), four.memory());
+    assertEquals(four.plans().size(), progress.getLast().done());
+  }
+
+  private static List<String> engines(PlanReport report) {
+    return report.kernels().stream()
+        .map(kernel -> kernel.node().name() + kernel.batch() + kernel.implementation())
+        .toList();
+  }
+
+  @Test
+  void whatAGpuCannotDoIsReportedWithTheReason() throws InterruptedException {
+    PlanReport report =
+        planning("t4", FP16.withPrecision(Precision.BF16)).withBatchSizes(List.of(1)).run();
+    assertEquals(3, report.refused().size(), report::toString);
+    assertNull(report.memory());
+    assertTrue(
+        report.refused().getFirst().implementation().contains("conv1"),
+        () -> report.refused().toString());
+  }
+}
