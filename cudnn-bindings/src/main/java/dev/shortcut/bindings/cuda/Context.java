@@ -123,7 +123,7 @@ public final class Context implements AutoCloseable {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment address = frame.allocate(CTypes.LONG);
       functions.memAlloc(address, bytes);
-      return new DeviceMemory(this, address.get(CTypes.LONG, 0), bytes);
+      return new DeviceMemory(this, address.get(CTypes.LONG, 0), bytes, true);
     }
   }
 
@@ -226,7 +226,7 @@ public final class Context implements AutoCloseable {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment event = frame.allocate(CTypes.POINTER);
       functions.eventCreate(event, flags);
-      return new Event(this, event.get(CTypes.POINTER, 0));
+      return new Event(this, event.get(CTypes.POINTER, 0), true);
     }
   }
 

@@ -103,6 +103,58 @@ public final class Cuda {
     return new Stream(context, MemorySegment.ofAddress(cuStream), false);
   }
 
+  /**
+   * A stream that somebody else made and hands over; closing it destroys it.
+   *
+   * @param context the one that the stream was made in
+   * @param cuStream its {@code CUstream}
+   */
+  public Stream adoptStream(Context context, long cuStream) {
+    return new Stream(context, pointer(cuStream, "stream that could be destroyed"), true);
+  }
+
+  /**
+   * An event that somebody else owns; closing it does nothing.
+   *
+   * @param context the one that the event was made in
+   * @param cuEvent its {@code CUevent}
+   */
+  public Event borrowEvent(Context context, long cuEvent) {
+    return new Event(context, pointer(cuEvent, "event"), false);
+  }
+
+  /**
+   * An event that somebody else made and hands over; closing it destroys it.
+   *
+   * @param context the one that the event was made in
+   * @param cuEvent its {@code CUevent}
+   */
+  public Event adoptEvent(Context context, long cuEvent) {
+    return new Event(context, pointer(cuEvent, "event"), true);
+  }
+
+  /**
+   * Memory on a device that somebody else owns; closing it does nothing.
+   *
+   * @param context one that can reach it
+   * @param cuDevicePtr where it begins, also in the middle of an allocation
+   * @param bytes how much of it may be used, more than 0; nobody checks
+   */
+  public DeviceMemory borrowMemory(Context context, long cuDevicePtr, long bytes) {
+    return new DeviceMemory(context, memory(cuDevicePtr, bytes), bytes, false);
+  }
+
+  /**
+   * Memory on a device that somebody else allocated and hands over; closing it frees it.
+   *
+   * @param context the one that it was allocated in
+   * @param cuDevicePtr as {@code cuMemAlloc} or {@code cudaMalloc} gave it
+   * @param bytes how much it is, more than 0; nobody checks
+   */
+  public DeviceMemory adoptMemory(Context context, long cuDevicePtr, long bytes) {
+    return new DeviceMemory(context, memory(cuDevicePtr, bytes), bytes, true);
+  }
+
   /** The {@code CUcontext} that is current on the calling thread; 0 where there is none. */
   public long currentContext() {
     try (Arena frame = Arena.ofConfined()) {
@@ -129,6 +181,21 @@ public final class Cuda {
               new IllegalStateException(
                   "the current context's device is not in the list: " + number));
     }
+  }
+
+  private static MemorySegment pointer(long value, String what) {
+    if (value == 0) {
+      throw new IllegalArgumentException("a null pointer is no CUDA " + what);
+    }
+    return MemorySegment.ofAddress(value);
+  }
+
+  private static long memory(long address, long bytes) {
+    if (address == 0 || bytes < 1) {
+      throw new IllegalArgumentException(
+          "no device memory: address 0x%x, %d bytes".formatted(address, bytes));
+    }
+    return address;
   }
 
   private static List<CudaDevice> devices(CudaFunctions functions) {

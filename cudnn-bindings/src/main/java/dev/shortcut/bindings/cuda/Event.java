@@ -11,11 +11,18 @@ import java.lang.foreign.MemorySegment;
 public final class Event implements AutoCloseable {
   private final Context context;
   private final MemorySegment handle;
+  private final boolean owned;
   private boolean closed;
 
-  Event(Context context, MemorySegment handle) {
+  Event(Context context, MemorySegment handle, boolean owned) {
     this.context = context;
     this.handle = handle;
+    this.owned = owned;
+  }
+
+  /** The {@code CUevent}. */
+  public long handle() {
+    return live().address();
   }
 
   /**
@@ -47,11 +54,29 @@ public final class Event implements AutoCloseable {
     }
   }
 
-  /** Frees the event; work that waits for it is not disturbed. */
+  /**
+   * Hands the event over: whoever takes it destroys it. This object is closed then.
+   *
+   * @return the {@code CUevent}
+   * @throws IllegalStateException if it is closed, or borrowed and so nobody's to give
+   */
+  public long detach() {
+    long detached = live().address();
+    if (!owned) {
+      throw new IllegalStateException("a borrowed CUDA event cannot be handed over");
+    }
+    closed = true;
+    return detached;
+  }
+
+  /** Frees the event, without disturbing work that waits for it; does nothing to a borrowed one. */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
+    if (closed) {
+      return;
+    }
+    closed = true;
+    if (owned) {
       context.release("CUDA event", () -> context.functions().eventDestroy(handle));
     }
   }

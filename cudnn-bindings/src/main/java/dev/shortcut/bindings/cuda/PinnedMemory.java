@@ -25,6 +25,22 @@ public final class PinnedMemory implements AutoCloseable {
     return segment;
   }
 
+  /**
+   * Hands the memory over: whoever takes it frees it with {@code cuMemFreeHost}. This object is
+   * closed then.
+   *
+   * @return where it begins
+   * @throws IllegalStateException if it is closed
+   */
+  public long detach() {
+    if (closed) {
+      throw new IllegalStateException("this pinned memory is closed");
+    }
+    access.close();
+    closed = true;
+    return pointer.address();
+  }
+
   /** Frees it; copies that read or write it must have been waited for. */
   @Override
   public void close() {

@@ -166,6 +166,21 @@ public final class Stream implements AutoCloseable {
     return CaptureStatus.of(captureStatus.get(CTypes.INT, 0));
   }
 
+  /**
+   * Hands the stream over: whoever takes it destroys it. This object is closed then.
+   *
+   * @return the {@code CUstream}
+   * @throws IllegalStateException if it is closed, or borrowed and so nobody's to give
+   */
+  public long detach() {
+    long detached = live().address();
+    if (!owned) {
+      throw new IllegalStateException("a borrowed CUDA stream cannot be handed over");
+    }
+    closed = true;
+    return detached;
+  }
+
   /** Frees the stream as soon as its work is done; does nothing to a borrowed one. */
   @Override
   public void close() {

@@ -6,6 +6,12 @@
  * after that throws {@link java.lang.IllegalStateException}, and a close that the driver refuses is
  * logged, not thrown.
  *
+ * <p>Objects that another library made come in by their addresses: <em>borrowed</em>, when closing
+ * them here does nothing ({@link dev.shortcut.bindings.cuda.Cuda#borrowStream} and its like), or
+ * <em>adopted</em>, when they are ours to free from then on ({@code adoptStream}). Ours go out by
+ * {@code handle()} and {@code address()}, which lends them, or by {@code detach()}, which hands
+ * them over for good. A context can only be borrowed, since it takes along all that was made in it.
+ *
  * <p>The driver keeps a stack of contexts for each thread of the operating system. Whatever makes
  * an object or enqueues work needs its context to be current on the calling thread, between {@link
  * dev.shortcut.bindings.cuda.Context#push} and {@link dev.shortcut.bindings.cuda.Context#pop};

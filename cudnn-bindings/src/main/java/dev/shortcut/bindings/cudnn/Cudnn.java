@@ -143,6 +143,25 @@ public final class Cudnn {
     return new CudnnHandle(functions);
   }
 
+  /**
+   * A handle that somebody else owns; closing it does nothing. Its stream is whatever was set last,
+   * by either side.
+   *
+   * @param cudnnHandle its {@code cudnnHandle_t}, of this same library
+   */
+  public CudnnHandle borrowHandle(long cudnnHandle) {
+    return new CudnnHandle(functions, cudnnHandle, false);
+  }
+
+  /**
+   * A handle that somebody else made and hands over; closing it destroys it.
+   *
+   * @param cudnnHandle its {@code cudnnHandle_t}, of this same library
+   */
+  public CudnnHandle adoptHandle(long cudnnHandle) {
+    return new CudnnHandle(functions, cudnnHandle, true);
+  }
+
   /** Version and file. */
   @Override
   public String toString() {

@@ -17,15 +17,47 @@ public final class CudnnHandle implements AutoCloseable {
   private static final Logger LOG = System.getLogger(CudnnHandle.class.getName());
 
   private final CudnnFunctions functions;
+  private final boolean owned;
   private @Nullable MemorySegment handle;
 
   CudnnHandle(CudnnFunctions functions) {
     this.functions = functions;
+    this.owned = true;
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment out = frame.allocate(POINTER);
       functions.create(out);
       handle = out.get(POINTER, 0);
     }
+  }
+
+  /** A handle that somebody else made. */
+  CudnnHandle(CudnnFunctions functions, long cudnnHandle, boolean owned) {
+    if (cudnnHandle == 0) {
+      throw new IllegalArgumentException("a null pointer is no cuDNN handle");
+    }
+    this.functions = functions;
+    this.owned = owned;
+    this.handle = MemorySegment.ofAddress(cudnnHandle);
+  }
+
+  /** The {@code cudnnHandle_t}. */
+  public long handle() {
+    return live().address();
+  }
+
+  /**
+   * Hands the handle over: whoever takes it destroys it. This object is closed then.
+   *
+   * @return the {@code cudnnHandle_t}
+   * @throws IllegalStateException if it is closed, or borrowed and so nobody's to give
+   */
+  public long detach() {
+    long detached = live().address();
+    if (!owned) {
+      throw new IllegalStateException("a borrowed cuDNN handle cannot be handed over");
+    }
+    handle = null;
+    return detached;
   }
 
   /**
@@ -36,7 +68,7 @@ public final class CudnnHandle implements AutoCloseable {
    * @throws CudnnException if cuDNN refuses it
    */
   public void setStream(Stream stream) {
-    functions.setStream(handle(), stream.handle());
+    functions.setStream(live(), stream.handle());
   }
 
   /**
@@ -45,22 +77,25 @@ public final class CudnnHandle implements AutoCloseable {
    * @throws CudnnException if cuDNN refuses it or the launch failed
    */
   public void execute(ExecutionPlan plan, VariantPack pack) {
-    functions.backendExecute(handle(), plan.descriptor().handle(), pack.descriptor().handle());
+    functions.backendExecute(live(), plan.descriptor().handle(), pack.descriptor().handle());
   }
 
-  MemorySegment handle() {
+  MemorySegment live() {
     if (handle == null) {
       throw new IllegalStateException("a cuDNN handle is used after it was closed");
     }
     return handle;
   }
 
-  /** Destroys the handle; a second time does nothing. What cuDNN says to it is logged. */
+  /**
+   * Destroys the handle, unless it is borrowed; a second time does nothing. What cuDNN says to it
+   * is logged.
+   */
   @Override
   public void close() {
     MemorySegment closing = handle;
     handle = null;
-    if (closing == null) {
+    if (closing == null || !owned) {
       return;
     }
     try {

@@ -111,7 +111,7 @@ final class Descriptor implements AutoCloseable {
   Descriptor setHandle(int name, CudnnHandle value) {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment array = frame.allocate(POINTER);
-      array.set(POINTER, 0, value.handle());
+      array.set(POINTER, 0, value.live());
       return set(name, CudnnConstants.TYPE_HANDLE, 1, array);
     }
   }

@@ -102,6 +102,55 @@ class CudaTest {
     assertEquals(2, cuda.currentDevice().ordinal());
   }
 
+  /** What another library made, by its address: closing it here does nothing, or all. */
+  @Test
+  void whatIsBorrowedStaysAndWhatIsAdoptedIsFreed() {
+    Map<String, Long> before = SoftwareDevice.live();
+    Stream stream = owner.own(context.newStream());
+    Event event = owner.own(context.newEvent());
+    DeviceMemory memory = owner.own(context.allocate(BYTES));
+    Map<String, Long> made = SoftwareDevice.live();
+    Stream borrowedStream = cuda.borrowStream(context, stream.handle());
+    Event borrowedEvent = cuda.borrowEvent(context, event.handle());
+    DeviceMemory borrowedMemory = cuda.borrowMemory(context, memory.address(), BYTES);
+    borrowedStream.fill(borrowedMemory.address(), (byte) 7, borrowedMemory.bytes());
+    borrowedStream.record(borrowedEvent);
+    assertFalse(event.done());
+    borrowedEvent.synchronize();
+    assertThrows(IllegalStateException.class, borrowedStream::detach);
+    assertThrows(IllegalStateException.class, borrowedEvent::detach);
+    assertThrows(IllegalStateException.class, borrowedMemory::detach);
+    borrowedStream.close();
+    borrowedEvent.close();
+    borrowedMemory.close();
+    assertThrows(IllegalStateException.class, borrowedStream::handle);
+    assertThrows(IllegalStateException.class, borrowedEvent::handle);
+    assertThrows(IllegalStateException.class, borrowedMemory::address);
+    assertEquals(made, SoftwareDevice.live());
+
+    Stream adoptedStream = cuda.adoptStream(context, stream.detach());
+    Event adoptedEvent = cuda.adoptEvent(context, event.detach());
+    DeviceMemory adoptedMemory = cuda.adoptMemory(context, memory.detach(), BYTES);
+    assertThrows(IllegalStateException.class, stream::handle);
+    stream.close();
+    event.close();
+    memory.close();
+    assertEquals(made, SoftwareDevice.live());
+    adoptedStream.close();
+    adoptedEvent.close();
+    adoptedMemory.close();
+    assertEquals(before, SoftwareDevice.live());
+  }
+
+  @Test
+  void aNullPointerIsNothing() {
+    assertThrows(IllegalArgumentException.class, () -> cuda.adoptStream(context, 0));
+    assertThrows(IllegalArgumentException.class, () -> cuda.borrowEvent(context, 0));
+    assertThrows(IllegalArgumentException.class, () -> cuda.adoptEvent(context, 0));
+    assertThrows(IllegalArgumentException.class, () -> cuda.borrowMemory(context, 0, 1));
+    assertThrows(IllegalArgumentException.class, () -> cuda.adoptMemory(context, 256, 0));
+  }
+
   @Test
   void aContextIsCurrentBetweenPushAndPop() {
     assertEquals(context.handle(), cuda.currentContext());
