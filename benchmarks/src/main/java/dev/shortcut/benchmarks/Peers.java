@@ -65,7 +65,7 @@ final class Peers implements Callable<Integer> {
     Graph graph = Architecture.parse(model).graph();
     Options options =
         Fixture.options().withThreadsPerSlot(threads).withMaxBatch(Collections.max(batches));
-    Peak peak = Peak.measure(options);
+    Peak peak = Peak.of(options);
     try (var weights = new RandomWeights(graph, Fixture.SEED);
         var peer = new OnnxSession(graph, weights, options.threads(), null);
         var engine = Engine.open(Model.of(graph, weights), options)) {
@@ -81,7 +81,7 @@ final class Peers implements Callable<Integer> {
           flops / 1e9);
       out.printf("Shortcut: %s%n", engine.backend());
       out.printf("peer: %s%n", peer.description());
-      out.printf("peak: %.1f GFLOP/s (%s)%n", peak.flopsPerSecond() / 1e9, peak.layer());
+      out.printf("peak: %.1f GFLOP/s (%s)%n", peak.flopsPerSecond() / 1e9, peak.origin());
       out.printf(
           "%n%5s  %-8s %9s %8s %8s %8s %8s %8s %9s %6s %12s%n",
           "batch",

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.shortcut.engine.cost.CostReport;
 import dev.shortcut.engine.cost.LayerCost;
+import dev.shortcut.engine.cost.Traffic;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -14,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Random;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -122,8 +124,18 @@ public final class Benchmark {
           elapsed,
           work.stream().flatMap(caller -> caller.latencies.stream()).toList(),
           cost().total().flops(),
-          Optional.ofNullable(peak));
+          Optional.ofNullable(peak),
+          rooflineImagesPerSecond());
     }
+  }
+
+  private OptionalDouble rooflineImagesPerSecond() {
+    int runs = Math.min(batch, engine.options().maxBatch());
+    return Optional.ofNullable(peak)
+        .flatMap(Peak::roofline)
+        .map(roofline -> roofline.imagesPerSecond(cost(), Traffic.FUSED, runs))
+        .map(OptionalDouble::of)
+        .orElse(OptionalDouble.empty());
   }
 
   /**

@@ -13,7 +13,10 @@ import java.util.regex.Pattern;
  */
 final class DescriptionReader {
   private static final Pattern SPACE = Pattern.compile("[ \\t\\r\\n]*");
-  private static final Pattern TEXT = Pattern.compile("\"([ !#-\\[\\]-~]{0,200})\"");
+  private static final int LONGEST_TEXT = 200;
+  private static final String CHARACTER = " !#-\\[\\]-~";
+  private static final Pattern TEXT =
+      Pattern.compile("\"([%s]{0,%d})\"".formatted(CHARACTER, LONGEST_TEXT));
   private static final Pattern NUMBER = Pattern.compile("-?(?:0|[1-9][0-9]{0,17})(?![0-9.eE])");
 
   /** Lists have three numbers each. */
@@ -38,6 +41,12 @@ final class DescriptionReader {
       throw reader.unexpected("the end");
     }
     return object;
+  }
+
+  /** The same text as far as it can be read back. */
+  static String printable(String text) {
+    return text.replaceAll("[^%s]".formatted(CHARACTER), "?")
+        .substring(0, Math.min(text.length(), LONGEST_TEXT));
   }
 
   private SequencedMap<String, Object> object() {

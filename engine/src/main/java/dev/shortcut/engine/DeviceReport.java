@@ -1,6 +1,7 @@
 package dev.shortcut.engine;
 
 import dev.shortcut.engine.backend.Backends;
+import dev.shortcut.engine.cost.GpuPeaks;
 import java.util.List;
 import java.util.Locale;
 
@@ -15,6 +16,7 @@ import java.util.Locale;
  * @param memory its bytes
  * @param free how many of them were free when this was made
  * @param driver the driver's version, for people
+ * @param peaks what the most that it can do follows from
  */
 public record DeviceReport(
     int number,
@@ -23,7 +25,8 @@ public record DeviceReport(
     String architecture,
     long memory,
     long free,
-    String driver) {
+    String driver,
+    GpuPeaks peaks) {
   /**
    * All that this process may use, in the order of their numbers; none where a driver is missing or
    * does not start, of which {@link LibraryReport} tells.

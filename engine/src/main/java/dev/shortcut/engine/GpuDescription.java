@@ -1,6 +1,7 @@
 package dev.shortcut.engine;
 
 import dev.shortcut.bindings.cudnn.KnownDevices;
+import dev.shortcut.engine.backend.Backends;
 import dev.shortcut.engine.cost.GpuPeaks;
 import java.io.IOException;
 import java.io.InputStream;
@@ -140,6 +141,39 @@ public final class GpuDescription {
   }
 
   /**
+   * A GPU of this machine, as its library describes it.
+   *
+   * @param device the first of those that are meant is described
+   * @throws DeviceUnavailableException if it, its driver or a library is missing; it says what was
+   *     tried
+   */
+  public static GpuDescription of(DeviceChoice device) {
+    return Backends.describe(device);
+  }
+
+  /**
+   * What cuDNN says of a device. Keys of later versions that are not known here are left out.
+   *
+   * @param name the product
+   * @param json cuDNN's own text
+   * @param memoryBusBits the width of the bus to its memory; 0 where it is not known
+   * @throws IllegalArgumentException if something is wrong with it; it says what
+   */
+  public static GpuDescription ofCudnn(String name, String json, int memoryBusBits) {
+    Map<Key, Object> values = new EnumMap<>(Key.class);
+    DescriptionReader.read(json)
+        .forEach((text, value) -> {
+          Key key = Key.of(text);
+          if (key != null && key != Key.NAME) {
+            values.put(key, value);
+          }
+        });
+    values.put(Key.NAME, DescriptionReader.printable(name));
+    values.put(Key.MEMORY_BUS_WIDTH, (long) memoryBusBits);
+    return checked(values);
+  }
+
+  /**
    * Reads a description, each of whose keys must be known and there but for {@code memoryBusWidth}.
    *
    * @throws IllegalArgumentException if something is wrong with it; it says what
@@ -159,10 +193,14 @@ public final class GpuDescription {
                     .formatted(
                         name, NearestNames.to(name, names(_ -> true).toList(), 1).getFirst()));
           }
-          key.check(value);
           values.put(key, value);
         });
+    return checked(values);
+  }
+
+  private static GpuDescription checked(Map<Key, Object> values) {
     values.putIfAbsent(Key.MEMORY_BUS_WIDTH, 0L);
+    values.forEach(Key::check);
     List<String> missing = names(key -> !values.containsKey(key)).toList();
     if (!missing.isEmpty()) {
       throw new IllegalArgumentException("it lacks " + String.join(", ", missing));

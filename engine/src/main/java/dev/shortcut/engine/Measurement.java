@@ -16,7 +16,9 @@ import java.util.OptionalDouble;
  * @param latencies one for each batch, ascending
  * @param flopsPerImage floating-point operations of one image, a multiplication and an addition
  *     counting as two, of the convolutions and linear layers of the graph before passes
- * @param peak the rate that the machine was seen to reach on this backend, if it was measured
+ * @param peak what the rates are compared with, if anything
+ * @param rooflineImagesPerSecond the most images per second that arithmetic and memory allow
+ *     together, kernel by kernel; empty where the memory's peak is not known
  */
 public record Measurement(
     int batch,
@@ -24,7 +26,8 @@ public record Measurement(
     Duration elapsed,
     List<Duration> latencies,
     long flopsPerImage,
-    Optional<Peak> peak) {
+    Optional<Peak> peak,
+    OptionalDouble rooflineImagesPerSecond) {
   /** Sorts the latencies and checks that something was measured. */
   public Measurement {
     latencies = latencies.stream().sorted().toList();
@@ -58,6 +61,16 @@ public record Measurement(
     return peak.isEmpty()
         ? OptionalDouble.empty()
         : OptionalDouble.of(flopsPerSecond() / peak.get().flopsPerSecond());
+  }
+
+  /**
+   * {@link #imagesPerSecond} as a part of what arithmetic and memory allow, 1 being all of it;
+   * empty where that is not known.
+   */
+  public OptionalDouble shareOfRoofline() {
+    return rooflineImagesPerSecond.isEmpty()
+        ? OptionalDouble.empty()
+        : OptionalDouble.of(imagesPerSecond() / rooflineImagesPerSecond.getAsDouble());
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.shortcut.engine;
 
+import dev.shortcut.engine.cost.Roofline;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
 import dev.shortcut.engine.graph.Layer;
@@ -8,16 +9,21 @@ import dev.shortcut.engine.graph.Weights;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.stream.Collectors;
 
 /**
- * The rate at which a machine was seen to compute: what throughput is measured against. It is no
- * data sheet's number, but the best that single layers which are bound by arithmetic, not by
- * memory, reach through the same backend with the same threads and slots.
+ * What throughput is measured against. Of a CPU it is the best that single layers which are bound
+ * by arithmetic, not by memory, were seen to reach through the same backend with the same threads
+ * and slots; of GPUs what their figures allow, {@link dev.shortcut.engine.cost.GpuPeaks}.
  *
  * @param flopsPerSecond floating-point operations per second, multiplication and addition apart
- * @param layer which layer reached it, for people
+ * @param bytesPerSecond bytes per second to and from the devices' memory; empty where that is not
+ *     known
+ * @param origin which layer reached it, or whose figures it follows from, for people
  */
-public record Peak(double flopsPerSecond, String layer) {
+public record Peak(double flopsPerSecond, OptionalDouble bytesPerSecond, String origin) {
   /** Large batches of large layers, of which a processor's caches can hold what is reused. */
   private static final List<Probe> PROBES =
       List.of(
@@ -54,14 +60,21 @@ public record Peak(double flopsPerSecond, String layer) {
     }
   }
 
+  /** Both peaks, where both are known. */
+  public Optional<Roofline> roofline() {
+    return bytesPerSecond.isEmpty()
+        ? Optional.empty()
+        : Optional.of(new Roofline(flopsPerSecond, bytesPerSecond.getAsDouble()));
+  }
+
   /**
-   * Measures it, on the options' backend with their precision, slots and threads. That takes some
-   * seconds and, on each slot, some ten MB.
+   * The peak of the options' backend with their precision, devices, slots and threads. To measure
+   * it takes some seconds and, on each slot, some ten MB.
    *
    * @throws DeviceUnavailableException if the backend cannot run here
    * @throws InterruptedException if interrupted before it is known
    */
-  public static Peak measure(Options options) throws InterruptedException {
+  public static Peak of(Options options) throws InterruptedException {
     Peak best = null;
     for (Probe probe : PROBES) {
       Options own =
@@ -73,6 +86,10 @@ public record Peak(double flopsPerSecond, String layer) {
       Graph graph = probe.graph();
       try (Weights weights = Weights.constant(graph, WEIGHT);
           Engine engine = Engine.open(Model.of(graph, weights), own)) {
+        Optional<Peak> figures = ofFigures(engine.devices(), options.precision());
+        if (figures.isPresent()) {
+          return figures.get();
+        }
         Measurement measured =
             Benchmark.of(engine)
                 .batch(probe.batch)
@@ -87,10 +104,32 @@ public record Peak(double flopsPerSecond, String layer) {
                 * measured.flopsPerImage()
                 / Measurement.seconds(measured.latency(0));
         if (best == null || rate > best.flopsPerSecond) {
-          best = new Peak(rate, probe.name);
+          best = new Peak(rate, OptionalDouble.empty(), "one " + probe.name);
         }
       }
     }
     return Objects.requireNonNull(best);
+  }
+
+  /** The peak of all of these together; empty without any, or if one of them is not known. */
+  private static Optional<Peak> ofFigures(List<DeviceReport> devices, Precision precision) {
+    double flops = 0;
+    double bytes = 0;
+    for (DeviceReport device : devices) {
+      Optional<Roofline> roofline = device.peaks().roofline(precision);
+      if (roofline.isEmpty()) {
+        return Optional.empty();
+      }
+      flops += roofline.get().flopsPerSecond();
+      bytes += roofline.get().bytesPerSecond();
+    }
+    return devices.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new Peak(
+                flops,
+                OptionalDouble.of(bytes),
+                "the figures of "
+                    + devices.stream().map(DeviceReport::name).collect(Collectors.joining(", "))));
   }
 }

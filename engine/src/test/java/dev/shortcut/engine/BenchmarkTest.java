@@ -16,6 +16,7 @@ import dev.shortcut.testing.TestSeed;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +30,8 @@ class BenchmarkTest {
         elapsed,
         IntStream.of(millis).mapToObj(Duration::ofMillis).toList(),
         5_000_000,
-        Optional.of(new Peak(4e9, "a layer")));
+        Optional.of(new Peak(4e9, OptionalDouble.empty(), "a layer")),
+        OptionalDouble.of(80));
   }
 
   @Test
@@ -39,6 +41,7 @@ class BenchmarkTest {
     assertEquals(64, m.imagesPerSecond());
     assertEquals(320e6, m.flopsPerSecond());
     assertEquals(0.08, m.shareOfPeak().getAsDouble(), 1e-15);
+    assertEquals(0.8, m.shareOfRoofline().getAsDouble(), 1e-15);
     assertEquals(Duration.ofMillis(950), m.meanLatency());
   }
 
@@ -85,6 +88,7 @@ class BenchmarkTest {
       assertEquals(6, m.latencies().size());
       assertEquals(2 * (8 * 8 * 4 * 3 * 9 + 8 * 8 * 4 * 10), m.flopsPerImage());
       assertTrue(m.shareOfPeak().isEmpty());
+      assertTrue(m.shareOfRoofline().isEmpty());
       assertFalse(m.latency(100).compareTo(m.elapsed()) > 0);
     }
   }
@@ -101,10 +105,15 @@ class BenchmarkTest {
               .batch(1)
               .warmUp(Duration.ZERO)
               .rounds(1)
-              .peak(new Peak(1e12, "a layer"))
+              .peak(new Peak(1e12, OptionalDouble.of(1e3), "a layer"))
               .run();
       assertEquals(2 * 8 * 8 * 4 * 3 * 9, m.flopsPerImage());
       assertEquals(m.flopsPerSecond() / 1e12, m.shareOfPeak().getAsDouble());
+      // So slow a memory decides alone: weights and biases, the image, the output.
+      assertEquals(
+          m.imagesPerSecond() * 4 * (4 * 27 + 4 + 3 * 64 + 4 * 64) / 1e3,
+          m.shareOfRoofline().getAsDouble(),
+          1e-9 * m.imagesPerSecond());
     }
   }
 

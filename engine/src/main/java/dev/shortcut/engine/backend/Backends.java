@@ -3,6 +3,7 @@ package dev.shortcut.engine.backend;
 import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.GpuDescription;
 import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
@@ -95,6 +96,15 @@ public final class Backends {
    */
   public static PlanReport plan(Planning planning, Graph graph) throws InterruptedException {
     return CudnnPlanning.run(planning, graph);
+  }
+
+  /**
+   * The first of the GPUs that are meant, as its own library describes it.
+   *
+   * @throws DeviceUnavailableException if it, its driver or a library is missing
+   */
+  public static GpuDescription describe(DeviceChoice devices) {
+    return CudnnBackend.describe(devices);
   }
 
   /** The GPUs of this machine that some backend can run on. */

@@ -4,11 +4,13 @@ import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaDevice;
 import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.cuda.DeviceAttribute;
 import dev.shortcut.bindings.library.Attempt;
 import dev.shortcut.bindings.nvidia.Finding;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.LibraryReport;
+import dev.shortcut.engine.cost.GpuPeaks;
 import java.util.List;
 
 /** What there is to tell people of GPUs. */
@@ -29,7 +31,8 @@ public final class NvidiaReports {
                 device.computeCapability().architecture(),
                 device.totalMemory(),
                 PlatformThread.call("shortcut-cuda-report", () -> free(device)),
-                driver))
+                driver,
+                peaks(device)))
         .toList();
   }
 
@@ -59,6 +62,25 @@ public final class NvidiaReports {
     return "%s%s %s"
         .formatted(found.isEmpty() ? "" : found + ": ", finding.detail(), finding.remedy())
         .strip();
+  }
+
+  private static GpuPeaks peaks(CudaDevice device) {
+    return new GpuPeaks(
+        device.name(),
+        device.computeCapability().number(),
+        attribute(device, DeviceAttribute.MULTIPROCESSOR_COUNT),
+        1e3 * attribute(device, DeviceAttribute.CLOCK_RATE),
+        1e3 * attribute(device, DeviceAttribute.MEMORY_CLOCK_RATE),
+        attribute(device, DeviceAttribute.GLOBAL_MEMORY_BUS_WIDTH));
+  }
+
+  /** 0 where the driver does not tell. */
+  private static int attribute(CudaDevice device, DeviceAttribute attribute) {
+    try {
+      return device.attribute(attribute);
+    } catch (CudaException _) {
+      return 0;
+    }
   }
 
   /** Bytes; 0 for a device that cannot even be asked. */

@@ -9,6 +9,8 @@ import dev.shortcut.resnet.Architecture;
 import dev.shortcut.resnet.ImageModel;
 import dev.shortcut.resnet.Overrides;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,8 +25,10 @@ import picocli.CommandLine.Option;
     description = {
       "%nRuns batches of made-up images through networks with random weights and takes their times: images per second over all"
           + " slots, percentiles of the time that one batch takes, floating-point operations per second (counted on the network as"
-          + " defined, a multiply-add being two), and which share that is of the best rate that this machine reaches on single"
-          + " large layers with the same backend, precision, threads and slots.%n",
+          + " defined, a multiply-add being two), and which share that is of the peak. A CPU's peak is the best rate that it reaches"
+          + " on single large layers with the same backend, precision, threads and slots; a GPU's follows from its clock and its"
+          + " multiprocessors. The roofline of a GPU is the most images per second that arithmetic and memory allow together, kernel"
+          + " by kernel.%n",
       "Decoding of pictures is not measured. On a machine that does other things meanwhile the numbers mean little.%n"
     },
     footer = {
@@ -73,10 +77,10 @@ final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     Options base = device.options();
-    console.message("measuring the machine's peak");
-    Peak peak = Peak.measure(base);
+    console.message("finding the machine's peak");
+    Peak peak = Peak.of(base);
     console.message(
-        "peak %.1f GFLOP/s, of one %s".formatted(peak.flopsPerSecond() / 1e9, peak.layer()));
+        "peak %.1f GFLOP/s, of %s".formatted(peak.flopsPerSecond() / 1e9, peak.origin()));
     Table table =
         new Table()
             .column("network", "network")
@@ -89,6 +93,9 @@ final class BenchCommand implements Callable<Integer> {
             .column("batches", "batches")
             .column("GFLOP/s", "gflops_per_second", 1)
             .column("% of peak", "percent_of_peak", 1);
+    if (peak.roofline().isPresent()) {
+      table.column("% of roofline", "percent_of_roofline", 1);
+    }
     String backend = "";
     for (Architecture network : networks) {
       for (int batch : batches) {
@@ -118,7 +125,9 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private static void add(String network, Measurement m, Table table) {
-    table.row(
+    List<Object> row = new ArrayList<>();
+    Collections.addAll(
+        row,
         network,
         m.batch(),
         m.imagesPerSecond(),
@@ -129,6 +138,8 @@ final class BenchCommand implements Callable<Integer> {
         m.latencies().size(),
         m.flopsPerSecond() / 1e9,
         100 * m.shareOfPeak().orElse(0));
+    m.shareOfRoofline().ifPresent(share -> row.add(100 * share));
+    table.row(row.toArray());
   }
 
   private static double millis(Duration duration) {
@@ -147,7 +158,8 @@ final class BenchCommand implements Callable<Integer> {
     all.put("threads_per_slot", options.threads());
     all.put("java", Runtime.version().toString());
     all.put("peak_gflops_per_second", peak.flopsPerSecond() / 1e9);
-    all.put("peak_layer", peak.layer());
+    peak.bytesPerSecond().ifPresent(bytes -> all.put("peak_gigabytes_per_second", bytes / 1e9));
+    all.put("peak_origin", peak.origin());
     all.put("measurements", table.objects());
     console.print(Table.json(all));
   }

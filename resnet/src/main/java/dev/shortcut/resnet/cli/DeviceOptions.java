@@ -163,11 +163,17 @@ final class DeviceOptions {
     if (devices.isEmpty()) {
       return new DeviceChoice.First();
     }
-    if (devices.equals(List.of("all"))) {
-      return new DeviceChoice.All();
-    }
+    return devices.equals(List.of("all")) ? new DeviceChoice.All() : named(devices, spec);
+  }
+
+  /**
+   * The devices with these names.
+   *
+   * @throws ParameterException if one of them is no name of a device
+   */
+  static DeviceChoice named(List<String> names, CommandSpec spec) {
     try {
-      return new DeviceChoice.Named(devices);
+      return new DeviceChoice.Named(names);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(
           spec.commandLine(), "Invalid value for option '--device': " + e.getMessage(), e);

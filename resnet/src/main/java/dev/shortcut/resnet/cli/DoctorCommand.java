@@ -9,6 +9,7 @@ import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.GpuDescription;
 import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.ShortcutException;
@@ -21,8 +22,13 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 @Command(
     name = "doctor",
@@ -38,13 +44,36 @@ import picocli.CommandLine.Mixin;
           + " -Dshortcut.cache=FOLDER alone where that is given, else to XDG_CACHE_HOME, else to the temporary folder.%n",
       "Exit status 0: the default backend works here. 3: it does not.%n"
     },
-    footer = {"%nExamples:", "  shortcut doctor", "  shortcut doctor --format json"})
+    footer = {
+      "%nExamples:",
+      "  shortcut doctor",
+      "  shortcut doctor --format json",
+      "  shortcut doctor --export-device gpu.json"
+    })
 final class DoctorCommand implements Callable<Integer> {
   private static final String WORKS = "works";
   private static final String MISSING = "missing";
   private static final String WEBP = "libwebp";
 
   private final Console console;
+
+  @Spec
+  @SuppressWarnings("NullAway.Init")
+  private CommandSpec spec;
+
+  @Option(
+      names = "--export-device",
+      paramLabel = "FILE",
+      description =
+          "Write the description of this machine's GPU to FILE, with which 'plan --gpu FILE' plans for it elsewhere, and do"
+              + " nothing else.")
+  private @Nullable Path export;
+
+  @Option(
+      names = "--device",
+      paramLabel = "N|UUID",
+      description = "Which GPU to describe. Default: the first.")
+  private @Nullable String device;
 
   @Mixin private FormatOption format = new FormatOption();
 
@@ -53,7 +82,14 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws InterruptedException {
+  public Integer call() throws InterruptedException, IOException {
+    if (export != null) {
+      return exportDevice(export);
+    }
+    if (device != null) {
+      throw new ParameterException(
+          spec.commandLine(), "--device needs --export-device: all GPUs are looked at");
+    }
     Table findings =
         new Table().column("what", "what").column("state", "state").column("detail", "detail");
     findings.row("shortcut", "found", Version.number());
@@ -98,6 +134,15 @@ final class DoctorCommand implements Callable<Integer> {
     backend(Options.BackendChoice.REFERENCE, findings);
     console.print(findings.in(format.chosen()));
     return works ? ExitCodes.OK : ExitCodes.NO_DEVICE;
+  }
+
+  private int exportDevice(Path file) throws IOException {
+    DeviceChoice choice =
+        device == null ? new DeviceChoice.First() : DeviceOptions.named(List.of(device), spec);
+    GpuDescription gpu = GpuDescription.of(choice);
+    WholeFile.write(file, gpu.json());
+    console.message("%s: %s".formatted(file, gpu));
+    return ExitCodes.OK;
   }
 
   private static boolean backend(Options.BackendChoice choice, Table findings) {

@@ -2,13 +2,7 @@ package dev.shortcut.resnet.cli;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -172,26 +166,10 @@ final class SelftestReport {
     if (file == null) {
       return;
     }
-    Path temporary = Path.of(file + ".part");
     try {
-      try (FileChannel channel =
-          FileChannel.open(
-              temporary,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        ByteBuffer text = ByteBuffer.wrap(Table.json(object()).getBytes(StandardCharsets.UTF_8));
-        while (text.hasRemaining()) {
-          channel.write(text);
-        }
-        // Also a machine that stops must leave it.
-        channel.force(true);
-      }
-      Files.move(
-          temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      WholeFile.write(file, Table.json(object()));
     } catch (IOException e) {
-      throw new UncheckedIOException(
-          new IOException("cannot write the report %s: %s".formatted(file, e), e));
+      throw new UncheckedIOException(e);
     }
   }
 }

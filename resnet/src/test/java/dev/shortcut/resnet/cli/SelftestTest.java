@@ -6,7 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.shortcut.engine.DeviceReport;
+import dev.shortcut.engine.GpuDescription;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.cost.CostReport;
+import dev.shortcut.engine.cost.Roofline;
+import dev.shortcut.engine.cost.Traffic;
+import dev.shortcut.resnet.Architecture;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.io.OutputStream;
 import java.io.PrintWriter;
@@ -191,6 +197,77 @@ class SelftestTest {
     }
     assertEquals(4, works, result.out());
     assertEquals(List.of(), SoftwareDevice.complaints());
+  }
+
+  @Tag("native")
+  @Test
+  void doctorWritesTheDescriptionOfAGpuThatPlansCanBeMadeFor() throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().devices(2));
+    Path file = folder.resolve("gpu.json");
+    Cli.Result result = Cli.run("doctor", "--export-device", file.toString(), "--device", "1");
+    assertEquals(ExitCodes.OK, result.status(), result.err());
+    assertEquals("", result.out());
+    GpuDescription gpu = GpuDescription.read(file);
+    DeviceReport device = DeviceReport.all().get(1);
+    assertEquals(device.name(), gpu.name());
+    assertEquals(device.architecture(), gpu.architecture());
+    assertEquals(device.peaks(), gpu.peaks());
+    assertTrue(gpu.peaks().roofline(Precision.FP16).isPresent(), gpu::json);
+    assertEquals(List.of("gpu.json"), List.of(folder.toFile().list()));
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+
+    Cli.Result none = Cli.run("doctor", "--export-device", file.toString(), "--device", "7");
+    assertEquals(ExitCodes.NO_DEVICE, none.status(), none.err());
+    assertEquals(gpu, GpuDescription.read(file));
+    assertEquals(
+        ExitCodes.USAGE,
+        Cli.run("doctor", "--export-device", file.toString(), "--device", "all").status());
+    assertEquals(ExitCodes.USAGE, Cli.run("doctor", "--device", "0").status());
+  }
+
+  @Tag("native")
+  @Test
+  void benchComparesAGpuWithItsFigures() throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().devices(2));
+    Cli.Result result =
+        Cli.run(
+            "bench",
+            "--backend",
+            "cuda",
+            "--device",
+            "all",
+            "--precision",
+            "fp16",
+            "--model",
+            "resnet20",
+            "--batch",
+            "1",
+            "--seconds",
+            "1",
+            "--format",
+            "json");
+    assertEquals(ExitCodes.OK, result.status(), result.err());
+    JsonNode bench = JSON.readTree(result.out());
+    double flops = 0;
+    double bytes = 0;
+    for (DeviceReport device : DeviceReport.all()) {
+      flops += device.peaks().flopsPerSecond(Precision.FP16).orElseThrow();
+      bytes += device.peaks().bytesPerSecond().orElseThrow();
+    }
+    assertEquals(flops, 1e9 * bench.get("peak_gflops_per_second").doubleValue(), 1e-6 * flops);
+    assertEquals(bytes, 1e9 * bench.get("peak_gigabytes_per_second").doubleValue(), 1e-6 * bytes);
+    JsonNode line = bench.at("/measurements/0");
+    var report = CostReport.of(Architecture.parse("resnet20").graph(), Precision.FP16);
+    double most = new Roofline(flops, bytes).imagesPerSecond(report, Traffic.FUSED, 1);
+    assertEquals(
+        100 * line.get("images_per_second").doubleValue() / most,
+        line.get("percent_of_roofline").doubleValue(),
+        1e-9);
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
   }
 
   @Tag("native")

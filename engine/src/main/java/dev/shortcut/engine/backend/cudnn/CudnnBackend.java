@@ -2,6 +2,7 @@ package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.cudnn.CudnnException;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvidia.VendorLog;
@@ -9,6 +10,7 @@ import dev.shortcut.engine.DeviceCheck;
 import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.GpuDescription;
 import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
@@ -61,6 +63,24 @@ public final class CudnnBackend implements Backend {
       return NvidiaReports.of(cuda, cuda.devices());
     } catch (LibraryException | CudaException _) {
       return List.of(); // the reports on libraries tell why
+    }
+  }
+
+  /**
+   * The first of the devices that are meant, as cuDNN describes it.
+   *
+   * @throws DeviceUnavailableException if a library, the driver or the device is missing; it says
+   *     what was tried
+   */
+  public static GpuDescription describe(DeviceChoice devices) {
+    CudnnBackend backend = open(devices);
+    var checks = new DeviceChecks(backend.libraries, backend.targets.getFirst());
+    try {
+      return checks.describe();
+    } catch (CudaException | CudnnException | IllegalArgumentException e) {
+      throw new DeviceUnavailableException(
+          "cannot describe %s: %s".formatted(backend.targets.getFirst().device(), e.getMessage()),
+          e);
     }
   }
 

@@ -2,6 +2,7 @@ package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.CudaModule;
+import dev.shortcut.bindings.cuda.DeviceAttribute;
 import dev.shortcut.bindings.cuda.DeviceMemory;
 import dev.shortcut.bindings.cuda.Graph;
 import dev.shortcut.bindings.cuda.GraphExec;
@@ -9,10 +10,14 @@ import dev.shortcut.bindings.cuda.Kernel;
 import dev.shortcut.bindings.cuda.KernelArguments;
 import dev.shortcut.bindings.cuda.PinnedMemory;
 import dev.shortcut.bindings.cuda.Stream;
+import dev.shortcut.bindings.cudnn.Cudnn;
+import dev.shortcut.bindings.cudnn.CudnnHandle;
+import dev.shortcut.bindings.cudnn.DeviceProperties;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
 import dev.shortcut.engine.DeviceException;
+import dev.shortcut.engine.GpuDescription;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.CompiledModel;
@@ -31,6 +36,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.BiFunction;
 
 /**
  * What must work on a GPU before networks can, or beside them. Each tells what it found, or throws
@@ -60,12 +66,15 @@ final class DeviceChecks {
     this.target = target;
   }
 
-  private interface Check {
-    String run(Context context, Closer owner);
+  /** In the device's context, on a thread of its own. */
+  private String onDevice(String name, BiFunction<Context, Closer, String> check) {
+    return inContext(
+        name,
+        (context, owner) ->
+            "%s: %s".formatted(target.device().name(), check.apply(context, owner)));
   }
 
-  /** In the device's context, on a thread of its own. */
-  private String onDevice(String name, Check check) {
+  private <T> T inContext(String name, BiFunction<Context, Closer, T> work) {
     return PlatformThread.call(
         name,
         () -> {
@@ -73,8 +82,22 @@ final class DeviceChecks {
             Context context = owner.own(target.open(libraries.cuda()));
             context.push();
             owner.own(context::pop);
-            return "%s: %s".formatted(target.device().name(), check.run(context, owner));
+            return work.apply(context, owner);
           }
+        });
+  }
+
+  /** The device as cuDNN sees it, and the width of its memory's bus, which cuDNN leaves out. */
+  GpuDescription describe() {
+    return inContext(
+        "shortcut-cuda-describe",
+        (_, owner) -> {
+          Cudnn cudnn = libraries.cudnn();
+          CudnnHandle handle = owner.own(cudnn.newHandle());
+          return GpuDescription.ofCudnn(
+              target.device().name(),
+              DeviceProperties.of(cudnn, owner, handle).json(),
+              target.device().attribute(DeviceAttribute.GLOBAL_MEMORY_BUS_WIDTH));
         });
   }
 
