@@ -54,7 +54,7 @@ public final class Engine implements AutoCloseable {
     this.options = options;
     this.owned = owned;
     checkInput(graph, options.input());
-    Graph wanted = wanted(graph, options);
+    Graph wanted = wanted(graph, options.output());
     WeightsMatch.of(wanted, model.weights()).requireSufficient();
     chosen = Backends.open(options);
     Backend backend = owned.own(chosen.backend());
@@ -102,11 +102,13 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  static Graph wanted(Graph graph, Options options) {
-    return switch (options.output()) {
+  static Graph wanted(Graph graph, Options.Output output) {
+    return switch (output) {
       case LOGITS -> graph;
-      case PROBABILITIES -> probabilities(graph);
-      case TOP_K -> probabilities(graph).append("top_k", new Layer.TopK(options.topK()));
+      case PROBABILITIES ->
+          graph.output().layer() instanceof Layer.Softmax
+              ? graph
+              : graph.append("softmax", new Layer.Softmax());
       case FEATURES ->
           graph.nodes().reversed().stream()
               .filter(node -> node.layer() instanceof Layer.Linear)
@@ -117,12 +119,6 @@ public final class Engine implements AutoCloseable {
                       "%s has no linear layer, so that there are no features before one; ask for its output instead"
                           .formatted(graph.name())));
     };
-  }
-
-  private static Graph probabilities(Graph graph) {
-    return graph.output().layer() instanceof Layer.Softmax
-        ? graph
-        : graph.append("softmax", new Layer.Softmax());
   }
 
   /** The network as defined, before any pass and whatever the output: what FLOPs are counted on. */

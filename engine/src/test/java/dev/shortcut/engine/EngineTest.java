@@ -216,15 +216,6 @@ class EngineTest {
   }
 
   @Test
-  void aBackendThatIsNotThereIsAnErrorWithItsReason() {
-    var e =
-        assertThrows(
-            DeviceUnavailableException.class,
-            () -> open(reference().withBackend(BackendChoice.JCUDA)));
-    assertTrue(e.getMessage().contains("in this version"), e::getMessage);
-  }
-
-  @Test
   void withoutAGpuAskingForOneFailsWithWhatWasTried() {
     Assumptions.assumeTrue(DeviceReport.all().isEmpty(), "there is a GPU here");
     var e =

@@ -11,6 +11,7 @@ import dev.shortcut.engine.PlanReport;
 import dev.shortcut.engine.Planning;
 import dev.shortcut.engine.backend.cudnn.CudnnBackend;
 import dev.shortcut.engine.backend.cudnn.CudnnPlanning;
+import dev.shortcut.engine.backend.jcudnn.JCudnnBackend;
 import dev.shortcut.engine.backend.onednn.OneDnnBackend;
 import dev.shortcut.engine.backend.reference.ReferenceBackend;
 import dev.shortcut.engine.graph.Graph;
@@ -26,7 +27,7 @@ public final class Backends {
   private static final List<Candidate> CANDIDATES =
       List.of(
           new Candidate(BackendChoice.CUDA, true, Backends::cuda),
-          new Candidate(BackendChoice.JCUDA, false, Backends::notInThisVersion),
+          new Candidate(BackendChoice.JCUDA, false, Backends::jcuda),
           new Candidate(
               BackendChoice.CPU, true, onCpu(options -> OneDnnBackend.open(options.library()))),
           new Candidate(BackendChoice.REFERENCE, false, onCpu(_ -> new ReferenceBackend())));
@@ -79,6 +80,7 @@ public final class Backends {
   /** What searches for the native libraries of every backend find. */
   public static List<LibraryReport> libraries() {
     List<LibraryReport> reports = new ArrayList<>(CudnnBackend.examine());
+    reports.add(JCudnnBackend.examine());
     reports.add(OneDnnBackend.examine());
     return reports;
   }
@@ -156,15 +158,20 @@ public final class Backends {
   }
 
   private static Backend cuda(Options options) {
+    requireNoLibrary(options);
+    return CudnnBackend.open(options.devices());
+  }
+
+  private static Backend jcuda(Options options) {
+    requireNoLibrary(options);
+    return JCudnnBackend.open(options.devices());
+  }
+
+  private static void requireNoLibrary(Options options) {
     if (options.library() != null) {
       throw new DeviceUnavailableException(
           "%s was given as the library, but a GPU takes several: name each by its own property"
               .formatted(options.library()));
     }
-    return CudnnBackend.open(options.devices());
-  }
-
-  private static Backend notInThisVersion(Options options) {
-    throw new DeviceUnavailableException("no JCuda backend in this version");
   }
 }

@@ -19,7 +19,9 @@ public enum BackendUnderTest {
   /** Generated code; the graph's layouts are its own. */
   ONEDNN(BackendChoice.CPU),
   /** cuDNN on the software CUDA device. */
-  CUDNN(BackendChoice.CUDA);
+  CUDNN(BackendChoice.CUDA),
+  /** cuDNN's older calls through JCuda on the software CUDA device. */
+  JCUDNN(BackendChoice.JCUDA);
 
   private final BackendChoice choice;
 
@@ -36,7 +38,7 @@ public enum BackendUnderTest {
    * An engine on this backend; where the backend cannot run, the test is skipped with its reason.
    */
   public Engine open(Graph graph, Weights weights, Options options) {
-    if (this == CUDNN) {
+    if (this == CUDNN || this == JCUDNN) {
       SoftwareDevice.install();
     }
     try {

@@ -28,7 +28,7 @@ final class DeviceOptions {
       paramLabel = "NAME",
       description = {
         "auto (the best that this machine has; the choice is named in the messages), cuda (cuDNN on an NVIDIA GPU), cpu"
-            + " (oneDNN), reference (plain Java, slow), jcuda (not in this version). Default: ${DEFAULT-VALUE}."
+            + " (oneDNN), reference (plain Java, slow), jcuda (cuDNN through JCuda, which is not in the package). Default: ${DEFAULT-VALUE}."
       },
       defaultValue = "auto")
   private Options.BackendChoice backend = Options.BackendChoice.AUTO;

@@ -66,7 +66,6 @@ record FamilyKernel(Shape image, Layer layer, boolean residual, boolean relu) {
             Layer.Flatten _,
             Layer.Dropout _,
             Layer.Softmax _,
-            Layer.TopK _,
             Layer.Fused _ -> {}
       }
     }

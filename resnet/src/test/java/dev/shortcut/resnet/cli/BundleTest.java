@@ -68,7 +68,7 @@ class BundleTest {
     String pictures =
         run(ExitCodes.OK, program, "classify", "--backend", "reference", "--top", "1");
     assertTrue(pictures.contains("truck"), pictures);
-    // No such backend on any machine, so that this test is the same on all.
+    // JCuda is not in the package, so that this test is the same on all machines.
     Path report = folder.resolve("report.json");
     String refused =
         run(

@@ -71,7 +71,7 @@ class SelftestTest {
 
   @Test
   void aBackendThatCannotRunEndsIt() throws Exception {
-    Cli.Result result = selftest("--backend", "jcuda");
+    Cli.Result result = selftest("--backend", "reference", "--device", "0");
     assertEquals(ExitCodes.NO_DEVICE, result.status(), result.err());
     JsonNode report = report();
     assertEquals(List.of("libraries"), stages(report));

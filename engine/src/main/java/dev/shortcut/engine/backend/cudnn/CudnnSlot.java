@@ -96,7 +96,7 @@ final class CudnnSlot implements Slot {
               plans,
               arena.address(),
               program.input(),
-              program.output().of(program.batch()),
+              program.output(),
               memory,
               owner));
     }

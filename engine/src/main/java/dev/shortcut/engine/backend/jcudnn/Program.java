@@ -1,0 +1,146 @@
+package dev.shortcut.engine.backend.jcudnn;
+
+import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.graph.Shape;
+import dev.shortcut.engine.memory.MemoryPlan;
+import java.util.List;
+import jcuda.jcudnn.cudnnActivationDescriptor;
+import jcuda.jcudnn.cudnnConvolutionDescriptor;
+import jcuda.jcudnn.cudnnFilterDescriptor;
+import jcuda.jcudnn.cudnnPoolingDescriptor;
+import jcuda.jcudnn.cudnnTensorDescriptor;
+
+/**
+ * What a batch of one size runs, images as they are handed over at its beginning and floats at its
+ * end, and where everything lies. Immutable and without addresses, so that a device's slots share
+ * it.
+ *
+ * @param batch images
+ * @param steps in order
+ * @param plan places in the arena
+ * @param handedOver the buffer that images are copied to
+ * @param handedBack the buffer that results are copied from
+ * @param activations every node's output, for looking at it
+ * @param kernels what each kernel of the graph became
+ */
+record Program(
+    int batch,
+    List<Step> steps,
+    MemoryPlan plan,
+    int handedOver,
+    int handedBack,
+    List<Activation> activations,
+    List<KernelReport> kernels) {
+  /** Copies the lists. */
+  Program {
+    steps = List.copyOf(steps);
+    activations = List.copyOf(activations);
+    kernels = List.copyOf(kernels);
+  }
+
+  /**
+   * A node's output.
+   *
+   * @param node its name
+   * @param shape of one image's
+   * @param place where it lies
+   * @param stored channels that lie there, the graph's and zeros
+   */
+  record Activation(String node, Shape shape, Place place, int stored) {}
+
+  /**
+   * Something that is enqueued.
+   *
+   * @param node the name of the node that it is for
+   * @param purpose the same in full, for messages
+   * @param work what it does
+   */
+  record Step(String node, String purpose, Work work) {}
+
+  /** What a step does. */
+  sealed interface Work {}
+
+  /**
+   * {@code y = activation(convolution(x) + z + bias)}.
+   *
+   * @param z what is added, which may be y; nowhere if nothing is
+   */
+  record Convolution(
+      cudnnTensorDescriptor xLayout,
+      Place x,
+      cudnnFilterDescriptor filterLayout,
+      Place filters,
+      cudnnConvolutionDescriptor convolution,
+      Place workspace,
+      long workspaceBytes,
+      Place z,
+      cudnnTensorDescriptor biasLayout,
+      Place bias,
+      cudnnActivationDescriptor activation,
+      cudnnTensorDescriptor yLayout,
+      Place y)
+      implements Work {}
+
+  /** Maxima or means over windows. */
+  record Pooling(
+      cudnnPoolingDescriptor pooling,
+      cudnnTensorDescriptor xLayout,
+      Place x,
+      cudnnTensorDescriptor yLayout,
+      Place y)
+      implements Work {}
+
+  /** {@code exp(x) / sum(exp(x))} over channels. */
+  record Softmax(cudnnTensorDescriptor layout, Place x, Place y) implements Work {}
+
+  /**
+   * {@code sums = x * rows^T} in floats.
+   *
+   * @param outputs how many rows
+   * @param depth values of a row and of an image
+   */
+  record Product(int outputs, int depth, Place x, Place rows, Place sums, Place workspace)
+      implements Work {}
+
+  /**
+   * One of our own kernels.
+   *
+   * @param function its name
+   * @param count values of its result
+   * @param arguments places, and the numbers of C's {@code int} and {@code long long} as {@code
+   *     Integer} and {@code Long}, in the kernel's order
+   */
+  record Launch(String function, long count, List<Object> arguments) implements Work {
+    /** Copies the list. */
+    Launch {
+      arguments = List.copyOf(arguments);
+    }
+  }
+
+  /** Where something lies. */
+  sealed interface Place {
+    /**
+     * In the slot's arena.
+     *
+     * @param buffer its index in the plan
+     */
+    record InArena(int buffer) implements Place {}
+
+    /**
+     * Among the constants.
+     *
+     * @param offset bytes from their beginning
+     */
+    record Constant(long offset) implements Place {}
+
+    /**
+     * At an address of the device.
+     *
+     * @param address its number
+     */
+    record Fixed(long address) implements Place {}
+
+    /** Nowhere: a null pointer. */
+    record Nowhere() implements Place {}
+  }
+}
