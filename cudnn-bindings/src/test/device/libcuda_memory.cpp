@@ -252,11 +252,23 @@ void freeMemory(Context& context) {
   for (const Allocation& allocation : gone) release(allocation);
 }
 
+// Gives an address back that was kept to recognise what was freed.
+static void forget(const Pinned& freed) {
+  munmap(reinterpret_cast<void*>(freed.address), roundUp(freed.bytes, PAGE));
+}
+
 static void unpin(const Pinned& p) {
   World& w = world();
-  if (!p.registered) munmap(reinterpret_cast<void*>(p.address), roundUp(p.bytes, PAGE));
-  if (w.unpinned.size() >= REMEMBERED) w.unpinned.erase(w.unpinned.begin());
-  w.unpinned[p.address] = p;
+  if (!p.registered) {  // what was registered stays the program's own
+    if (w.unpinned.size() >= REMEMBERED) {
+      forget(w.unpinned.begin()->second);
+      w.unpinned.erase(w.unpinned.begin());
+    }
+    // Kept without a page behind it: else the program's next block might lie here and be taken for what was freed.
+    mmap(reinterpret_cast<void*>(p.address), roundUp(p.bytes, PAGE), PROT_NONE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    w.unpinned[p.address] = p;
+  }
   count("pinned memory", -1);
   count("pinned bytes", -static_cast<int>(p.bytes));
   w.pinned.erase(uint64_t{p.address});
@@ -268,6 +280,7 @@ void forgetMemory() {
   // What was pinned stays mapped: the program may still look at it.
   w.pinned.clear();
   w.freed.clear();
+  for (auto& [_, freed] : w.unpinned) forget(freed);
   w.unpinned.clear();
 }
 
@@ -289,9 +302,6 @@ static int allocatePinned(const char* function, void** address, size_t bytes, un
   p.context = context;
   p.portable = flags & 1;
   w.pinned[p.address] = p;
-  for (auto old = w.unpinned.begin(); old != w.unpinned.end();)  // the address may have been used before
-    old = old->first < p.address + bytes && p.address < old->first + old->second.bytes ? w.unpinned.erase(old)
-                                                                                       : std::next(old);
   count("pinned memory", 1);
   count("pinned bytes", static_cast<int>(bytes));
   *address = memory;

@@ -174,6 +174,21 @@ class DriverTest {
   }
 
   @Test
+  void memoryOfTheProgramIsNotMistakenForPinnedMemoryThatWasFreed() {
+    // So many that the allocator asks the system for them, which takes the first gap that is wide
+    // enough.
+    int bytes = 48 << 20;
+    long device = allocate(bytes);
+    driver.check("cuMemFreeHost", pinned(bytes + bytes / 4));
+    driver.check("cuMemcpyHtoD_v2", device, driver.room(bytes), (long) bytes);
+    MemorySegment freed = pinned(bytes);
+    driver.check("cuMemFreeHost", freed);
+    assertEquals(
+        INVALID_VALUE, driver.status("cuMemcpyHtoD_v2", device, freed.address(), (long) bytes));
+    assertComplaint("pinned host memory .* that was freed");
+  }
+
+  @Test
   void pinnedMemoryFreedBeforeItsCopyRunsIsFound() {
     long stream = stream();
     long device = allocate(8);
