@@ -35,6 +35,9 @@ class EngineUnderLoadTest {
   private static final int THREADS = 2;
   private static final int LARGEST_REQUEST = 7;
 
+  /** What the names of an engine's threads begin with. */
+  private static final String OURS = "shortcut-";
+
   /** How long many callers use one engine: {@code -Dload.seconds=N}. */
   private static final Duration LOAD = Duration.ofSeconds(Long.getLong("load.seconds", 2));
 
@@ -94,7 +97,8 @@ class EngineUnderLoadTest {
   @EnumSource
   void sixteenPlatformThreadsAndAThousandVirtualOnesGetTheirOwnResults(BackendUnderTest backend)
       throws InterruptedException {
-    List<String> before = ProcessStatus.threads();
+    // What another test's OpenMP library has not yet ended is not this engine's.
+    int before = ProcessStatus.threadsLeft(OURS).size();
     int most = 0;
     try (Engine engine = open(backend, GRAPH, options(backend))) {
       Requests requests = Requests.of(engine);
@@ -115,23 +119,19 @@ class EngineUnderLoadTest {
       }
       for (Thread caller : callers) {
         while (!caller.join(Duration.ofMillis(5))) {
-          most = Math.max(most, withoutCallers(ProcessStatus.threads()));
+          most = Math.max(most, ProcessStatus.threads(OURS).size());
         }
       }
       assertEquals(null, wrong.get());
       System.err.printf(
           "%s: %d requests answered, each as it should be%n", backend, answered.sum());
-      most = Math.max(most, withoutCallers(ProcessStatus.threads()));
+      most = Math.max(most, ProcessStatus.threads(OURS).size());
     }
-    int grown = most - withoutCallers(before);
-    assertTrue(grown >= SLOTS, () -> "the slots' threads were not seen, only " + grown);
+    int seen = most - before;
+    assertTrue(seen >= SLOTS, () -> "the slots' threads were not seen, only " + seen);
     assertTrue(
-        grown <= SLOTS * THREADS,
-        () -> "%d threads for %d slots of %d".formatted(grown, SLOTS, THREADS));
-  }
-
-  private static int withoutCallers(List<String> threads) {
-    return (int) threads.stream().filter(name -> !name.startsWith("caller-")).count();
+        seen <= SLOTS * THREADS,
+        () -> "%d threads for %d slots of %d".formatted(seen, SLOTS, THREADS));
   }
 
   private static void call(
@@ -215,20 +215,21 @@ class EngineUnderLoadTest {
     for (int i = 0; i < 50; i++) {
       perEngine = openAndClose(backend, wide, weights, options, images);
     }
-    long bytesBefore = ProcessStatus.residentBytes();
-    int threadsBefore = ProcessStatus.threads().size();
-    for (int i = 0; i < 200; i++) {
-      openAndClose(backend, wide, weights, options, images);
-    }
-    long grown = ProcessStatus.residentBytes() - bytesBefore;
     // What the JVM's heap and the allocator's caches may differ by: four engines of two hundred.
     long bound = 32L << 20;
+    long grown =
+        ProcessStatus.growth(
+            bound,
+            () -> {
+              for (int i = 0; i < 200; i++) {
+                openAndClose(backend, wide, weights, options, images);
+              }
+            });
     long taken = perEngine;
     assertTrue(
         taken > 8 << 20, () -> "an engine that takes %d bytes shows no leak".formatted(taken));
     assertTrue(grown < bound, () -> "%d bytes more, an engine takes %d".formatted(grown, taken));
-    List<String> threads = ProcessStatus.threads(threadsBefore);
-    assertTrue(threads.size() <= threadsBefore, threads::toString);
+    assertEquals(List.of(), ProcessStatus.threadsLeft(OURS));
   }
 
   private static long openAndClose(
@@ -245,14 +246,17 @@ class EngineUnderLoadTest {
   void theMemoryLimitRefusesBeforeAnythingIsAllocated(BackendUnderTest backend)
       throws InterruptedException {
     Options tooMuch = options(backend).withMaxBatch(1 << 20).withMemoryLimit(64 << 20);
-    long before = ProcessStatus.residentBytes();
-    int threadsBefore = ProcessStatus.threads().size();
-    for (int i = 0; i < 5; i++) {
-      assertThrows(MemoryLimitException.class, () -> open(backend, GRAPH, tooMuch));
-    }
-    assertTrue(ProcessStatus.residentBytes() - before < 16 << 20, "memory grew");
-    List<String> threads = ProcessStatus.threads(threadsBefore);
-    assertTrue(threads.size() <= threadsBefore, threads::toString);
+    long bound = 16 << 20;
+    long grown =
+        ProcessStatus.growth(
+            bound,
+            () -> {
+              for (int i = 0; i < 5; i++) {
+                assertThrows(MemoryLimitException.class, () -> open(backend, GRAPH, tooMuch));
+              }
+            });
+    assertTrue(grown < bound, () -> "memory grew by %d bytes".formatted(grown));
+    assertEquals(List.of(), ProcessStatus.threadsLeft(OURS));
   }
 
   @ParameterizedTest

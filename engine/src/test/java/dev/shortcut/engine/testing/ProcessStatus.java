@@ -8,8 +8,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Predicate;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.Assumptions;
 
 /**
@@ -18,28 +16,21 @@ import org.junit.jupiter.api.Assumptions;
 public final class ProcessStatus {
   private static final Path SELF = Path.of("/proc/self");
 
-  /**
-   * Threads that the JVM starts and ends as it likes, among them those that carry virtual threads.
-   */
-  private static final Predicate<String> OF_THE_JVM =
-      Pattern.compile(
-              "(C1|C2|GC|G1|VM|JFR|Sweeper|Signal|Attach|Common-Cleaner|ForkJoin|VirtualThread|surefire).*")
-          .asMatchPredicate();
-
   private ProcessStatus() {}
 
   /**
-   * The names of the operating system's threads in this process, without the JVM's own. A native
-   * thread has the name of the one that started it.
+   * The names of the operating system's threads in this process that begin with {@code prefix}. A
+   * native thread has the name of the one that started it, so a backend's are found by its threads'
+   * names, whatever else the virtual machine starts and ends meanwhile.
    */
-  public static List<String> threads() {
+  public static List<String> threads(String prefix) {
     requireLinux();
     List<String> names = new ArrayList<>();
     try (DirectoryStream<Path> tasks = Files.newDirectoryStream(SELF.resolve("task"))) {
       for (Path task : tasks) {
         try {
           String name = Files.readString(task.resolve("comm")).strip();
-          if (!OF_THE_JVM.test(name)) {
+          if (name.startsWith(prefix)) {
             names.add(name);
           }
         } catch (NoSuchFileException _) {
@@ -57,21 +48,21 @@ public final class ProcessStatus {
   }
 
   /**
-   * As {@link #threads}, but waits up to ten seconds until there are no more than {@code expected}:
-   * an OpenMP library's threads end some time after the thread that they worked for.
+   * As {@link #threads}, but waits up to ten seconds until there are none: an OpenMP library's
+   * threads end some time after the thread that they worked for.
    */
-  public static List<String> threads(int expected) throws InterruptedException {
+  public static List<String> threadsLeft(String prefix) throws InterruptedException {
     long deadline = System.nanoTime() + 10_000_000_000L;
-    List<String> names = threads();
-    while (names.size() > expected && System.nanoTime() < deadline) {
+    List<String> names = threads(prefix);
+    while (!names.isEmpty() && System.nanoTime() < deadline) {
       Thread.sleep(10);
-      names = threads();
+      names = threads(prefix);
     }
     return names;
   }
 
   /** Bytes of memory that are not of a file and lie in RAM, after a garbage collection. */
-  public static long residentBytes() {
+  private static long residentBytes() {
     requireLinux();
     System.gc();
     try {
@@ -83,6 +74,26 @@ public final class ProcessStatus {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** What may leave memory behind. */
+  public interface Rounds {
+    void run() throws InterruptedException;
+  }
+
+  /**
+   * By how many bytes the process grows while {@code rounds} run: less than {@code bound}, or the
+   * least of three times. A leak grows each time; the virtual machine's compilers and the
+   * allocator's caches take theirs once, on a busy machine late.
+   */
+  public static long growth(long bound, Rounds rounds) throws InterruptedException {
+    long least = Long.MAX_VALUE;
+    for (int i = 0; i < 3 && least >= bound; i++) {
+      long before = residentBytes();
+      rounds.run();
+      least = Math.min(least, residentBytes() - before);
+    }
+    return least;
   }
 
   private static void requireLinux() {
