@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.Tolerance;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Layer;
 import dev.shortcut.engine.graph.Node;
@@ -82,15 +83,10 @@ class FamilyOnCudaTest {
     try (var weights = new RandomWeights(graph, 7)) {
       float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 1, image);
       for (Precision precision : PRECISIONS) {
-        // A rounding to 11 bits, or to 8, at each of up to 155 layers.
-        double bound =
-            switch (precision) {
-              case FP32 -> 1e-10;
-              case TF32, FP16 -> 1e-4;
-              case BF16 -> 5e-3;
-              case INT8, FP8 -> throw new AssertionError(precision);
-            };
-        assertClose(expected, run(name, graph, weights, precision, image), bound);
+        assertClose(
+            expected,
+            run(name, graph, weights, precision, image),
+            Tolerance.ofNetwork(precision).nmse());
       }
     }
   }

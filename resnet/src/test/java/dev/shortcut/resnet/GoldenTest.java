@@ -7,6 +7,8 @@ import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.Tolerance;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.resnet.weights.Golden;
@@ -22,10 +24,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class GoldenTest {
   private static final int IMAGES = 3;
 
-  /** Of max|a-b| / max|b|; torchvision in float is up to 3e-6 off what is stored. */
-  private static final double BOUND = 1e-4;
-
-  private static final double NMSE = 1e-10;
+  /** Torchvision in float has a difference of up to 3e-6 to what is stored. */
+  private static final Tolerance TOLERANCE = Tolerance.ofNetwork(Precision.FP32);
 
   private static float[] run(BackendChoice backend, Graph graph, Graph named, float[] images)
       throws InterruptedException {
@@ -48,7 +48,9 @@ class GoldenTest {
       assertTrue(Float.isFinite(actual[i]), what);
     }
     double error = difference / largest;
-    assertTrue(error <= BOUND, () -> "%s: max|a-b| / max|b| is %.2e".formatted(what, error));
+    assertTrue(
+        error <= TOLERANCE.difference(),
+        () -> "%s: max|a-b| / max|b| is %.2e".formatted(what, error));
   }
 
   @ParameterizedTest
@@ -75,7 +77,7 @@ class GoldenTest {
     float[] cpu = logits(BackendChoice.CPU, golden);
     assertNear(Golden.floats(golden), reference, golden + " on the reference");
     assertNear(Golden.floats(golden), cpu, golden + " on the cpu");
-    Tensors.assertClose(reference, cpu, NMSE);
+    Tensors.assertClose(reference, cpu, TOLERANCE.nmse());
   }
 
   /** Plain Java would take minutes for these. */

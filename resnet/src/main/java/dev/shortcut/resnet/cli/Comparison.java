@@ -3,6 +3,7 @@ package dev.shortcut.resnet.cli;
 import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.Tolerance;
 import java.util.Locale;
 
 /**
@@ -10,14 +11,14 @@ import java.util.Locale;
  *
  * @param nmse the sum of squared differences over the sum of squares
  * @param difference the largest difference over the largest value
- * @param well whether both are within what the type that was computed in explains
+ * @param well whether both are within the tolerance
  */
 record Comparison(double nmse, double difference, boolean well) {
   /** No difference. */
   static final Comparison EQUAL = new Comparison(0, 0, true);
 
-  /** Compares values that were computed in some type with what they should be. */
-  static Comparison of(float[] found, float[] expected, Precision precision) {
+  /** Compares values with what they should be. */
+  static Comparison of(float[] found, float[] expected, Tolerance tolerance) {
     double error = 0;
     double power = 0;
     double largestError = 0;
@@ -34,7 +35,7 @@ record Comparison(double nmse, double difference, boolean well) {
     double nmse = error / (power == 0 ? 1 : power);
     double difference = largestError / scale;
     return new Comparison(
-        nmse, difference, nmse <= largestNmse(precision) && difference <= largest(precision));
+        nmse, difference, nmse <= tolerance.nmse() && difference <= tolerance.difference());
   }
 
   /** The same options, computed by what judges the others. */
@@ -45,28 +46,6 @@ record Comparison(double nmse, double difference, boolean well) {
         .withDevices(new DeviceChoice.First())
         .withThreadsPerSlot(0)
         .withLibrary(null);
-  }
-
-  /**
-   * Through a whole network: float sums in two orders; mantissas of 10 bits (tf32, fp16) and of 7
-   * (bf16), rounded once a layer. What goes wrong in earnest is orders of magnitude above.
-   */
-  private static double largestNmse(Precision precision) {
-    return switch (precision) {
-      case FP32 -> 1e-10;
-      case TF32, FP16 -> 1e-4;
-      case BF16 -> 1e-2;
-      case INT8, FP8 -> 1e-1;
-    };
-  }
-
-  private static double largest(Precision precision) {
-    return switch (precision) {
-      case FP32 -> 1e-4;
-      case TF32, FP16 -> 3e-2;
-      case BF16 -> 3e-1;
-      case INT8, FP8 -> 1;
-    };
   }
 
   /** The one of the two that is further away. */

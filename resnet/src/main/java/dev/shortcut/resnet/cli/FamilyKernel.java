@@ -3,10 +3,12 @@ package dev.shortcut.resnet.cli;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
+import dev.shortcut.engine.Tolerance;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
 import dev.shortcut.engine.graph.Layer;
 import dev.shortcut.engine.graph.Node;
+import dev.shortcut.engine.graph.Parameter;
 import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.graph.Weights;
 import dev.shortcut.resnet.Architecture;
@@ -44,6 +46,29 @@ record FamilyKernel(Shape image, Layer layer, boolean residual, boolean relu) {
       }
     }
     return graphs.stream().flatMap(graph -> of(graph).stream()).distinct().toList();
+  }
+
+  /**
+   * The distinct ones that are left on images of at most so many pixels a side and without layers
+   * of more weights than that.
+   */
+  static List<FamilyKernel> small(int pixels, long weights) {
+    return all().stream()
+        .map(kernel -> kernel.onAtMost(pixels))
+        .distinct()
+        .filter(kernel -> kernel.weights() <= weights)
+        .toList();
+  }
+
+  private FamilyKernel onAtMost(int pixels) {
+    var small =
+        new Shape(
+            image.channels(), Math.min(image.height(), pixels), Math.min(image.width(), pixels));
+    return new FamilyKernel(small, layer, residual, relu);
+  }
+
+  private long weights() {
+    return graph().parameters().stream().mapToLong(Parameter::elements).sum();
   }
 
   private static List<FamilyKernel> of(Graph graph) {
@@ -111,7 +136,10 @@ record FamilyKernel(Shape image, Layer layer, boolean residual, boolean relu) {
     return g.build(relu ? g.add("relu", new Layer.Relu(), result) : result);
   }
 
-  /** Small integers through it, whose sums every type holds exactly, against the reference. */
+  /**
+   * Small integers through it, whose sums are exact in every order and of which only what is stored
+   * is rounded, against the reference.
+   */
   Comparison compare(Options options) throws InterruptedException {
     Graph graph = graph();
     float[] images = new float[Math.toIntExact(IMAGES * image.elements())];
@@ -123,7 +151,8 @@ record FamilyKernel(Shape image, Layer layer, boolean residual, boolean relu) {
     try (Weights weights = new IntegerWeights(graph);
         Engine tested = Engine.open(Model.of(graph, weights), own);
         Engine judge = Engine.open(Model.of(graph, weights), Comparison.reference(own))) {
-      return Comparison.of(tested.run(images), judge.run(images), options.precision());
+      return Comparison.of(
+          tested.run(images), judge.run(images), Tolerance.ofLayers(options.precision()));
     }
   }
 

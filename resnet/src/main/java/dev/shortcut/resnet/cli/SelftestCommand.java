@@ -9,6 +9,7 @@ import dev.shortcut.engine.LibraryReport;
 import dev.shortcut.engine.Measurement;
 import dev.shortcut.engine.MemoryLimitException;
 import dev.shortcut.engine.Options;
+import dev.shortcut.engine.Tolerance;
 import dev.shortcut.resnet.Architecture;
 import dev.shortcut.resnet.BundledPictures;
 import dev.shortcut.resnet.ImageModel;
@@ -52,14 +53,17 @@ import picocli.CommandLine.Spec;
     footer = {
       "%nExamples:",
       "  shortcut selftest",
+      "  shortcut selftest --quick",
       "  shortcut selftest --backend cuda --precision fp16 --report fp16.json",
       "  shortcut selftest --only convolution,networks --format json",
       "  shortcut selftest --bundle shortcut-gpu"
     })
 final class SelftestCommand implements Callable<Integer> {
   private static final int THREADS = 16;
-  private static final int ROUNDS = 20;
+  private static final int ROUNDS = 200;
+  private static final int QUICK_ROUNDS = 10;
   private static final int LARGEST_BATCH = 32;
+  private static final int QUICK_BATCH = 2;
 
   private static final Duration LONGEST_END = Duration.ofSeconds(10);
 
@@ -77,6 +81,13 @@ final class SelftestCommand implements Callable<Integer> {
           new Case("vgg16", 64, 1),
           new Case("resnet20", 32, 33));
 
+  /** One net of each kind of unit, on images of which the last stage leaves one pixel. */
+  private static final List<Case> QUICK_CASES =
+      List.of(new Case("resnet18", 32, 3), new Case("resnet50", 32, 2), new Case("resnet20", 8, 5));
+
+  private static final int QUICK_PIXELS = 14;
+  private static final long QUICK_WEIGHTS = 1 << 20;
+
   private record Case(String network, int size, int images) {}
 
   private final Console console;
@@ -89,6 +100,13 @@ final class SelftestCommand implements Callable<Integer> {
       split = ",",
       description = "Run these stages only; libraries always runs.")
   private List<String> only = List.of();
+
+  @Option(
+      names = "--quick",
+      description =
+          "Smaller images and layers, fewer networks and rounds: minutes become seconds where the CPU computes, and less is"
+              + " checked.")
+  private boolean quick;
 
   @Option(
       names = "--report",
@@ -225,7 +243,9 @@ final class SelftestCommand implements Callable<Integer> {
   private void kernels() throws InterruptedException {
     Comparison worst = Comparison.EQUAL;
     int compared = 0;
-    for (FamilyKernel kernel : FamilyKernel.all()) {
+    List<FamilyKernel> kernels =
+        quick ? FamilyKernel.small(QUICK_PIXELS, QUICK_WEIGHTS) : FamilyKernel.all();
+    for (FamilyKernel kernel : kernels) {
       Comparison result = kernel.compare(device.options());
       compared++;
       if (!result.well()) {
@@ -245,6 +265,10 @@ final class SelftestCommand implements Callable<Integer> {
     return device.options().withMaxBatch(LARGEST_BATCH).withInput(model.inputFormat());
   }
 
+  private Tolerance tolerance() {
+    return Tolerance.ofNetwork(device.options().precision());
+  }
+
   private static byte[] pixels(ImageModel model, int images) {
     byte[] pixels = new byte[images * model.preprocessing().outputBytes()];
     new Random(images).nextBytes(pixels);
@@ -252,7 +276,7 @@ final class SelftestCommand implements Callable<Integer> {
   }
 
   private void networks() throws InterruptedException {
-    for (Case one : CASES) {
+    for (Case one : quick ? QUICK_CASES : CASES) {
       network(one);
     }
   }
@@ -266,7 +290,7 @@ final class SelftestCommand implements Callable<Integer> {
           "%s, %d images of %dx%d".formatted(one.network(), one.images(), one.size(), one.size());
       byte[] pixels = pixels(model, one.images());
       float[] found = tested.run(pixels);
-      report.check(name, Comparison.of(found, judge.run(pixels), device.options().precision()));
+      report.check(name, Comparison.of(found, judge.run(pixels), tolerance()));
       report.check(
           name + ", again",
           Arrays.equals(found, tested.run(pixels)),
@@ -292,9 +316,7 @@ final class SelftestCommand implements Callable<Integer> {
       for (String name : BundledPictures.names()) {
         Picture picture = model.preprocessing().apply(Picture.decode(BundledPictures.read(name)));
         float[] logits = engine.run(picture.rgb());
-        worst =
-            worst.worse(
-                Comparison.of(logits, judge.run(picture.rgb()), device.options().precision()));
+        worst = worst.worse(Comparison.of(logits, judge.run(picture.rgb()), tolerance()));
         int best = 0;
         for (int i = 1; i < logits.length; i++) {
           best = logits[i] > logits[best] ? i : best;
@@ -335,11 +357,12 @@ final class SelftestCommand implements Callable<Integer> {
   }
 
   private void lifetimes() throws InterruptedException {
+    int rounds = quick ? QUICK_ROUNDS : ROUNDS;
     try (ImageModel model = ImageModel.bundled()) {
       byte[] pixels = pixels(model, 1);
       int running = 0;
       long freeBefore = 0;
-      for (int round = 0; round <= ROUNDS; round++) {
+      for (int round = 0; round <= rounds; round++) {
         try (Engine engine = Engine.open(model, options(model))) {
           engine.run(pixels);
           running = Math.max(running, engineThreads());
@@ -351,7 +374,7 @@ final class SelftestCommand implements Callable<Integer> {
       long lost = freeBefore - freeOnDevices();
       if (freeBefore > 0) {
         report.check(
-            "device memory after %d engines".formatted(ROUNDS),
+            "device memory after %d engines".formatted(rounds),
             lost <= DEVICE_BYTES_LEFT,
             "%,d bytes less are free than after one".formatted(Math.max(0, lost)));
       }
@@ -362,7 +385,7 @@ final class SelftestCommand implements Callable<Integer> {
         left = engineThreads();
       }
       report.check(
-          "%d engines opened and closed".formatted(ROUNDS),
+          "%d engines opened and closed".formatted(rounds),
           left == 0,
           running == 0
               ? "threads cannot be counted here"
@@ -412,11 +435,13 @@ final class SelftestCommand implements Callable<Integer> {
 
   private void throughput() throws InterruptedException {
     if (device.options().backend() == Options.BackendChoice.REFERENCE) {
-      report.note("resnet50", "skipped", "the reference is for comparing, not for speed");
+      report.note("throughput", "skipped", "the reference is for comparing, not for speed");
       return;
     }
-    for (int batch = 1; batch <= LARGEST_BATCH; batch *= 2) {
-      try (ImageModel model = ImageModel.random(Architecture.parse("resnet50"), 0, Overrides.NONE);
+    String network = quick ? "resnet18" : "resnet50";
+    int size = quick ? 32 : 224;
+    for (int batch = 1; batch <= (quick ? QUICK_BATCH : LARGEST_BATCH); batch *= 2) {
+      try (ImageModel model = random(network, size);
           Engine engine = Engine.open(model, options(model).withMaxBatch(batch))) {
         Measurement m =
             Benchmark.of(engine)
@@ -426,7 +451,7 @@ final class SelftestCommand implements Callable<Integer> {
                 .atLeast(Duration.ofMillis(500))
                 .run();
         report.check(
-            "resnet50, batches of " + batch,
+            "%s, batches of %d, %dx%d".formatted(network, batch, size, size),
             true,
             String.format(
                 Locale.ROOT,

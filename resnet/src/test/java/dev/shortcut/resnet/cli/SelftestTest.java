@@ -2,6 +2,7 @@ package dev.shortcut.resnet.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -9,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.shortcut.engine.DeviceReport;
 import dev.shortcut.engine.GpuDescription;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.Tolerance;
 import dev.shortcut.engine.cost.CostReport;
 import dev.shortcut.engine.cost.Roofline;
 import dev.shortcut.engine.cost.Traffic;
@@ -120,10 +122,12 @@ class SelftestTest {
   @Test
   void aValueThatIsNoNumberIsFarAway() {
     float[] expected = {1, 2};
-    assertFalse(Comparison.of(new float[] {1, Float.NaN}, expected, Precision.BF16).well());
-    assertFalse(Comparison.of(new float[] {1, 2.1f}, expected, Precision.FP32).well());
-    Comparison equal = Comparison.of(expected, expected, Precision.FP32);
-    Comparison far = Comparison.of(new float[] {9, 2}, expected, Precision.FP32);
+    Tolerance wide = Tolerance.ofNetwork(Precision.BF16);
+    assertFalse(Comparison.of(new float[] {1, Float.NaN}, expected, wide).well());
+    Tolerance narrow = Tolerance.ofNetwork(Precision.FP32);
+    assertFalse(Comparison.of(new float[] {1, 2.1f}, expected, narrow).well());
+    Comparison equal = Comparison.of(expected, expected, narrow);
+    Comparison far = Comparison.of(new float[] {9, 2}, expected, narrow);
     assertTrue(equal.well());
     assertEquals(far, equal.worse(far));
     assertEquals(far, far.worse(equal));
@@ -161,6 +165,44 @@ class SelftestTest {
     // On each of the two devices.
     assertEquals(2, report.at("/stages/1/checks").size(), report.toPrettyString());
     assertEquals(2, report.at("/stages/5/checks").size(), report.toPrettyString());
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+  }
+
+  @Tag("native")
+  @Test
+  void everyStagePassesOnTheSoftwareDevice() throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset();
+    Cli.Result result = selftest("--backend", "cuda", "--precision", "fp16", "--quick");
+    JsonNode report = report();
+    assertEquals(ExitCodes.OK, result.status(), report.toPrettyString());
+    assertTrue(report.get("finished").booleanValue());
+    assertEquals(
+        List.of(
+            "libraries",
+            "copy",
+            "own kernels",
+            "convolution",
+            "kernels",
+            "networks",
+            "pictures",
+            "threads",
+            "foreign capture",
+            "lifetimes",
+            "memory limit",
+            "throughput"),
+        stages(report));
+    int eager = 0;
+    for (JsonNode stage : report.get("stages")) {
+      for (JsonNode check : stage.get("checks")) {
+        assertNotEquals("skipped", check.get("state").textValue(), stage.toPrettyString());
+        eager += check.get("check").textValue().endsWith(", eager") ? 1 : 0;
+      }
+    }
+    assertEquals(3, eager, report.toPrettyString());
+    String kernels = report.at("/stages/4/checks/0/check").textValue();
+    assertTrue(kernels.matches("\\d{2,} kernels"), kernels);
     assertEquals(List.of(), SoftwareDevice.complaints());
     assertEquals(Map.of(), SoftwareDevice.live());
   }

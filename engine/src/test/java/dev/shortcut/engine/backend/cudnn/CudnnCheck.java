@@ -20,6 +20,7 @@ import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.Options.Launch;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.Tolerance;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
@@ -39,7 +40,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
@@ -236,9 +236,7 @@ final class CudnnCheck {
             .withBackend(BackendChoice.REFERENCE)
             .withOutput(Options.Output.PROBABILITIES);
     float[] expected = run(graph, weights, reference, batch);
-    Map<Precision, Double> bounds =
-        Map.of(Precision.FP32, 1e-11, Precision.TF32, 1e-5, Precision.FP16, 1e-5);
-    for (Precision precision : new TreeSet<>(bounds.keySet())) {
+    for (Precision precision : List.of(Precision.FP32, Precision.TF32, Precision.FP16)) {
       scene(
           "softmax in " + precision,
           seed(9),
@@ -247,7 +245,7 @@ final class CudnnCheck {
             double error = Tensors.nmse(expected, run(graph, weights, options, batch));
             expect(
                 Noticed.VALUES,
-                error <= bounds.get(precision),
+                error <= Tolerance.ofLayers(precision).nmse(),
                 "normalised mean square error " + error);
           });
     }

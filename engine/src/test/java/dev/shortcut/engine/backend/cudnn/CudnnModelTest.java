@@ -20,6 +20,7 @@ import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.Options.Launch;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.Tolerance;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Weights;
 import dev.shortcut.engine.testing.BackendUnderTest;
@@ -109,16 +110,9 @@ class CudnnModelTest {
           weights.put(p.name(), p.dims(), values);
         });
     float[] images = Tensors.gaussians(random, 4 * IMAGE);
-    double bound =
-        switch (precision) {
-          case FP32 -> 1e-10;
-          case TF32, FP16 -> 1e-5;
-          case BF16 -> 1e-3;
-          case INT8, FP8 -> throw new AssertionError(precision);
-        };
     float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 4, images);
     try (Engine engine = open(graph, weights, options().withPrecision(precision))) {
-      assertClose(expected, engine.run(images), bound);
+      assertClose(expected, engine.run(images), Tolerance.ofLayers(precision).nmse());
     }
   }
 
