@@ -137,6 +137,10 @@ final class OnnxExport {
               false);
       case Layer.Subsample s -> subsample(node, s);
       case Layer.Flatten _ -> add(operator("Flatten", name, value(node.input()).name), false);
+      case Layer.TopK _ ->
+          throw new IllegalArgumentException(
+              "cannot export %s to ONNX: ask for logits or probabilities instead of %s"
+                  .formatted(model.getName(), node.layer().description()));
       case Layer.Fused _ ->
           throw new IllegalArgumentException(
               "cannot export %s to ONNX: %s is %s, which passes make; export the graph as defined"

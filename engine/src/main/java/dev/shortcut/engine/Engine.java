@@ -54,7 +54,7 @@ public final class Engine implements AutoCloseable {
     this.options = options;
     this.owned = owned;
     checkInput(graph, options.input());
-    Graph wanted = wanted(graph, options.output());
+    Graph wanted = wanted(graph, options);
     WeightsMatch.of(wanted, model.weights()).requireSufficient();
     chosen = Backends.open(options);
     Backend backend = owned.own(chosen.backend());
@@ -102,13 +102,11 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  static Graph wanted(Graph graph, Options.Output output) {
-    return switch (output) {
+  static Graph wanted(Graph graph, Options options) {
+    return switch (options.output()) {
       case LOGITS -> graph;
-      case PROBABILITIES ->
-          graph.output().layer() instanceof Layer.Softmax
-              ? graph
-              : graph.append("softmax", new Layer.Softmax());
+      case PROBABILITIES -> probabilities(graph);
+      case TOP_K -> probabilities(graph).append("top_k", new Layer.TopK(options.topK()));
       case FEATURES ->
           graph.nodes().reversed().stream()
               .filter(node -> node.layer() instanceof Layer.Linear)
@@ -119,6 +117,12 @@ public final class Engine implements AutoCloseable {
                       "%s has no linear layer, so that there are no features before one; ask for its output instead"
                           .formatted(graph.name())));
     };
+  }
+
+  private static Graph probabilities(Graph graph) {
+    return graph.output().layer() instanceof Layer.Softmax
+        ? graph
+        : graph.append("softmax", new Layer.Softmax());
   }
 
   /** The network as defined, before any pass and whatever the output: what FLOPs are counted on. */

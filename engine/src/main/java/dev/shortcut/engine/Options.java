@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param memoryLimit the most bytes that weights and slots together may take
  * @param input what batches look like when they are handed over
  * @param output which values come out
+ * @param topK how many classes come out of {@link Output#TOP_K}
  * @param library a shared library to use instead of the one found by search, or null; of the
  *     backend {@code cpu} only, since a GPU needs a set of them
  * @param devices which GPUs, or whose CUDA context
@@ -30,6 +31,7 @@ public record Options(
     long memoryLimit,
     InputFormat input,
     Output output,
+    int topK,
     @Nullable Path library,
     DeviceChoice devices,
     Launch launch) {
@@ -63,6 +65,12 @@ public record Options(
     LOGITS,
     /** Softmax of it. */
     PROBABILITIES,
+    /**
+     * The likeliest classes: {@link Options#topK} probabilities, largest first, then as many
+     * numbers of classes from 0 on, as floats too, in the same order. Of equal probabilities the
+     * class that comes first is first.
+     */
+    TOP_K,
     /** What the last linear layer reads: 2048 (or 512) values after a ResNet's average pool. */
     FEATURES
   }
@@ -82,10 +90,10 @@ public record Options(
 
   /** Checks the numbers. */
   public Options {
-    if (maxBatch < 1 || slots < 1 || threadsPerSlot < 0 || memoryLimit < 1) {
+    if (maxBatch < 1 || slots < 1 || threadsPerSlot < 0 || memoryLimit < 1 || topK < 1) {
       throw new IllegalArgumentException(
-          "bad options: maxBatch=%d slots=%d threadsPerSlot=%d memoryLimit=%d"
-              .formatted(maxBatch, slots, threadsPerSlot, memoryLimit));
+          "bad options: maxBatch=%d slots=%d threadsPerSlot=%d memoryLimit=%d topK=%d"
+              .formatted(maxBatch, slots, threadsPerSlot, memoryLimit, topK));
     }
   }
 
@@ -113,6 +121,7 @@ public record Options(
         Long.MAX_VALUE,
         new InputFormat.Float32Nchw(),
         Output.LOGITS,
+        5,
         null,
         new DeviceChoice.First(),
         Launch.GRAPH);
@@ -161,6 +170,14 @@ public record Options(
     return with(changed -> changed.output = value);
   }
 
+  /** The same options with the {@code k} likeliest classes as output, {@link Output#TOP_K}. */
+  public Options withTopK(int k) {
+    return with(changed -> {
+      changed.output = Output.TOP_K;
+      changed.topK = k;
+    });
+  }
+
   /** The same options with the backend's library at that path. */
   public Options withLibrary(@Nullable Path value) {
     return with(changed -> changed.library = value);
@@ -192,6 +209,7 @@ public record Options(
     long memoryLimit;
     InputFormat input;
     Output output;
+    int topK;
     @Nullable Path library;
     DeviceChoice devices;
     Launch launch;
@@ -205,6 +223,7 @@ public record Options(
       memoryLimit = options.memoryLimit;
       input = options.input;
       output = options.output;
+      topK = options.topK;
       library = options.library;
       devices = options.devices;
       launch = options.launch;
@@ -220,6 +239,7 @@ public record Options(
           memoryLimit,
           input,
           output,
+          topK,
           library,
           devices,
           launch);

@@ -90,7 +90,7 @@ public record Planning(
    */
   public PlanReport run() throws InterruptedException {
     Engine.checkInput(graph, options.input());
-    Graph wanted = Engine.wanted(graph, options.output());
+    Graph wanted = Engine.wanted(graph, options);
     return Backends.plan(this, Passes.trace(wanted, Passes.all(Layout.NHWC)).getLast().after());
   }
 }

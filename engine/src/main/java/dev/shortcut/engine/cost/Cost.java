@@ -8,7 +8,7 @@ package dev.shortcut.engine.cost;
  *     these FLOPs
  * @param elementwiseOps additions, multiplications and comparisons of everything else: biases,
  *     batch norms (2 for each value), ReLUs, sums, pools (1 for each value of a window), softmax (5
- *     for each value)
+ *     for each value), top-k (k for each value)
  * @param parameters trained numbers as defined: weights, biases, and two for each channel of a
  *     batch norm
  * @param foldedParameters numbers that are left when batch norms are folded

@@ -103,7 +103,7 @@ public record CostReport(Graph graph, Precision precision, List<LayerCost> layer
       case Layer.Fused _ -> throw asDefined(node);
       case Layer.BatchNorm _, Layer.Relu _, Layer.Add _, Layer.MaxPool _, Layer.AveragePool _ -> 0;
       case Layer.GlobalAveragePool _, Layer.AdaptiveAveragePool _, Layer.Subsample _ -> 0;
-      case Layer.Flatten _, Layer.Dropout _, Layer.Softmax _, Layer.Input _ -> 0;
+      case Layer.Flatten _, Layer.Dropout _, Layer.Softmax _, Layer.TopK _, Layer.Input _ -> 0;
     };
   }
 
@@ -118,6 +118,7 @@ public record CostReport(Graph graph, Precision precision, List<LayerCost> layer
       case Layer.GlobalAveragePool _ -> node.input().shape().elements();
       case Layer.AdaptiveAveragePool pool -> windowElements(pool, node.input().shape());
       case Layer.Softmax _ -> 5 * out;
+      case Layer.TopK top -> top.k() * node.input().shape().elements();
       case Layer.Fused _ -> throw asDefined(node);
       case Layer.Subsample _, Layer.Flatten _, Layer.Dropout _, Layer.Input _ -> 0;
     };
@@ -184,7 +185,8 @@ public record CostReport(Graph graph, Precision precision, List<LayerCost> layer
       case Layer.Convolution _, Layer.Linear _, Layer.BatchNorm _, Layer.Relu _, Layer.Add _ ->
           x.elements();
       case Layer.GlobalAveragePool _, Layer.AdaptiveAveragePool _, Layer.Flatten _ -> x.elements();
-      case Layer.Dropout _, Layer.Softmax _, Layer.Input _, Layer.Fused _ -> x.elements();
+      case Layer.Dropout _, Layer.Softmax _, Layer.TopK _, Layer.Input _, Layer.Fused _ ->
+          x.elements();
     };
   }
 

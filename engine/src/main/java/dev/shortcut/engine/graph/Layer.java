@@ -59,6 +59,7 @@ public sealed interface Layer {
           "%s /%d channels +%d+%d"
               .formatted(kind(), s.stride(), s.channelsBefore(), s.channelsAfter());
       case Fused f -> f.main().withoutBias().description() + f.fused();
+      case TopK t -> kind() + " " + t.k();
       case BatchNorm _, Relu _, Add _, GlobalAveragePool _, Flatten _, Dropout _, Softmax _ ->
           kind();
     };
@@ -81,7 +82,8 @@ public sealed interface Layer {
     return switch (this) {
       case Input _, Dropout _, Flatten _ -> false;
       case Convolution _, Linear _, BatchNorm _, Relu _, Add _, MaxPool _, AveragePool _ -> true;
-      case GlobalAveragePool _, AdaptiveAveragePool _, Subsample _, Softmax _, Fused _ -> true;
+      case GlobalAveragePool _, AdaptiveAveragePool _, Subsample _, Softmax _, TopK _, Fused _ ->
+          true;
     };
   }
 
@@ -424,6 +426,37 @@ public sealed interface Layer {
     @Override
     public Shape outputShape(List<Shape> inputs) {
       return inputs.getFirst();
+    }
+  }
+
+  /**
+   * The largest values over the channels of each pixel, and which channels they are: {@code k}
+   * values, largest first, then {@code k} numbers of channels from 0 on, in the same order. Of
+   * equal values the channel that comes first is taken first; what is not a number counts as larger
+   * than everything, so that a broken network shows. The last layer of a graph only.
+   *
+   * @param k how many, at most as many as there are channels
+   */
+  record TopK(int k) implements Layer {
+    /** More channels than this cannot be told apart by floats. */
+    private static final int MOST_CHANNELS = 1 << 24;
+
+    /** Checks the number. */
+    public TopK {
+      if (k < 1) {
+        throw new IllegalArgumentException("bad top-k: k=" + k);
+      }
+    }
+
+    @Override
+    public Shape outputShape(List<Shape> inputs) {
+      Shape x = inputs.getFirst();
+      if (k > x.channels() || x.channels() > MOST_CHANNELS) {
+        throw new IllegalArgumentException(
+            "cannot take the largest %d of %,d channels; there may be %,d channels at most"
+                .formatted(k, x.channels(), MOST_CHANNELS));
+      }
+      return new Shape(2 * k, x.height(), x.width());
     }
   }
 

@@ -91,7 +91,7 @@ public final class Liveness {
       case Layer.Fused _, Layer.Convolution _, Layer.Linear _ -> List.of();
       case Layer.MaxPool _, Layer.AveragePool _, Layer.GlobalAveragePool _ -> List.of();
       case Layer.AdaptiveAveragePool _, Layer.Subsample _ -> List.of();
-      case Layer.Flatten _, Layer.Softmax _, Layer.Input _ -> List.of();
+      case Layer.Flatten _, Layer.Softmax _, Layer.TopK _, Layer.Input _ -> List.of();
     };
   }
 

@@ -2,7 +2,10 @@ package dev.shortcut.engine.backend;
 
 import static dev.shortcut.engine.testing.Tensors.assertClose;
 import static dev.shortcut.engine.testing.Tensors.assertSameValues;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.reference.ReferenceBackend;
 import dev.shortcut.engine.graph.Graph;
@@ -21,6 +24,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BiFunction;
@@ -342,6 +346,68 @@ class BackendTest {
         asDefined(graph, new MapWeights(), 2, input),
         backend.run(graph, new MapWeights(), 2, input),
         1e-12);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void theLargestChannelsComeInOrderAndOfEqualOnesTheFirst(BackendUnderTest backend) {
+    Random random = TestSeed.random();
+    for (int k : List.of(1, 5, 300)) {
+      var shape = new Shape(300, 2, 3);
+      Graph graph = layer("top", 300, 2, 3, new Layer.TopK(k)).graph;
+      // Few enough different ones that many are equal.
+      float[] input = Tensors.integers(random, Math.toIntExact(2 * shape.elements()), 9);
+      input[7] = Float.NaN;
+      input[8] = -0f;
+      input[9] = Float.NEGATIVE_INFINITY;
+      assertArrayEquals(
+          ranked(shape, k, 2, input), backend.run(graph, new MapWeights(), 2, input), "k=" + k);
+    }
+  }
+
+  /** By a sort. */
+  private static float[] ranked(Shape shape, int k, int images, float[] input) {
+    int plane = shape.height() * shape.width();
+    float[] results = new float[images * 2 * k * plane];
+    for (int image = 0; image < images; image++) {
+      for (int pixel = 0; pixel < plane; pixel++) {
+        int first = image * shape.channels() * plane + pixel;
+        List<Integer> order =
+            IntStream.range(0, shape.channels())
+                .boxed()
+                .sorted(
+                    Comparator.comparing((Integer c) -> input[first + c * plane])
+                        .reversed()
+                        .thenComparing(Comparator.naturalOrder()))
+                .toList();
+        for (int rank = 0; rank < k; rank++) {
+          int to = (image * 2 * k + rank) * plane + pixel;
+          results[to] = input[first + order.get(rank) * plane];
+          results[to + k * plane] = order.get(rank);
+        }
+      }
+    }
+    return results;
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void topKOfASoftmaxRanksProbabilities(BackendUnderTest backend) throws InterruptedException {
+    Random random = TestSeed.random();
+    Case layer = layer("logits", 40, 1, 1, new Layer.Relu());
+    // Half of them become zeros, of which the first ones are to be named.
+    float[] input = Tensors.gaussians(random, 3 * 40);
+    Options options = backend.options().withMaxBatch(3);
+    float[] probabilities;
+    try (Engine engine =
+        backend.open(
+            layer.graph, new MapWeights(), options.withOutput(Options.Output.PROBABILITIES))) {
+      probabilities = engine.run(input);
+    }
+    try (Engine engine = backend.open(layer.graph, new MapWeights(), options.withTopK(33))) {
+      assertEquals(66, engine.outputElements());
+      assertArrayEquals(ranked(new Shape(40, 1, 1), 33, 3, probabilities), engine.run(input));
+    }
   }
 
   @ParameterizedTest

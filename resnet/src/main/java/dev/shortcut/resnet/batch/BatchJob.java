@@ -71,8 +71,8 @@ public final class BatchJob {
   /**
    * Labels: each row has the {@code top} likeliest classes.
    *
-   * @param engine opened with the model and its input format; its output is {@code LOGITS} or
-   *     {@code PROBABILITIES}
+   * @param engine opened with the model and its input format; its output is {@code LOGITS}, {@code
+   *     PROBABILITIES} or {@code TOP_K} of as many classes
    * @param top how many classes, cut to as many as there are
    */
   public static BatchJob classify(Engine engine, ImageModel model, int top) {
@@ -91,7 +91,14 @@ public final class BatchJob {
     if (top < 1) {
       throw new IllegalArgumentException("there must be at least one label in a row, not " + top);
     }
-    return new BatchJob(engines, model, new RowKind.Top(Math.min(top, model.labels().size())));
+    int count = Math.min(top, model.labels().size());
+    Options options = engines.getFirst().options();
+    if (options.output() == Options.Output.TOP_K && options.topK() < count) {
+      throw new IllegalArgumentException(
+          "rows of %d labels were asked for, but the engine was opened for the likeliest %d"
+              .formatted(count, options.topK()));
+    }
+    return new BatchJob(engines, model, new RowKind.Top(count));
   }
 
   /**
@@ -208,8 +215,11 @@ public final class BatchJob {
       case RowKind.Top top -> {
         boolean logits = values == Options.Output.LOGITS;
         List<String> labels = model.labels();
-        yield (id, scores) ->
-            new Row.Classified(id, TopClasses.of(scores, logits, labels, top.count()));
+        yield values == Options.Output.TOP_K
+            ? (id, ranked) ->
+                new Row.Classified(id, TopClasses.ofRanked(ranked, labels, top.count()))
+            : (id, scores) ->
+                new Row.Classified(id, TopClasses.of(scores, logits, labels, top.count()));
       }
     };
   }

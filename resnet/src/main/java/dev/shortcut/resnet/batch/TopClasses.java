@@ -38,4 +38,19 @@ final class TopClasses {
     }
     return top;
   }
+
+  /**
+   * The first {@code count} of what was ranked already.
+   *
+   * @param ranked probabilities, largest first, then as many numbers of their classes
+   */
+  static List<Prediction> ofRanked(float[] ranked, List<String> labels, int count) {
+    int all = ranked.length / 2;
+    List<Prediction> top = new ArrayList<>();
+    for (int rank = 0; rank < Math.min(count, all); rank++) {
+      int best = (int) ranked[all + rank];
+      top.add(new Prediction(best, labels.get(best), ranked[rank]));
+    }
+    return top;
+  }
 }

@@ -91,6 +91,7 @@ record FamilyKernel(Shape image, Layer layer, boolean residual, boolean relu) {
             Layer.Flatten _,
             Layer.Dropout _,
             Layer.Softmax _,
+            Layer.TopK _,
             Layer.Fused _ -> {}
       }
     }

@@ -72,7 +72,7 @@ final class CudnnExecution implements ExecutionSlot {
             new SlotPlans(device, handle, owner),
             arena.address(),
             input(program, request),
-            Edges.output(request.result(), request.images(), program.last()),
+            program.output().of(request.images()),
             memory,
             owner);
     this.program.warmUp(own, pixels);
@@ -84,10 +84,9 @@ final class CudnnExecution implements ExecutionSlot {
    *
    * @param images of each batch
    * @param image the shape of one in the graph
-   * @param result the shape of one image's results
    * @param input what images are handed over as
    */
-  record Request(int images, Shape image, Shape result, InputFormat input) {}
+  record Request(int images, Shape image, InputFormat input) {}
 
   /**
    * Makes one, on a platform thread with the device's context current; everything has run once

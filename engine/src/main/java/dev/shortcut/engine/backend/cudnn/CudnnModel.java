@@ -178,8 +178,7 @@ final class CudnnModel implements CompiledModel {
               .formatted(attempted, bytes, memory.total(), options.memoryLimit()));
     }
     CudnnDevice device = part.device();
-    var request =
-        new CudnnExecution.Request(images, graph.input().shape(), graph.output().shape(), input);
+    var request = new CudnnExecution.Request(images, graph.input().shape(), input);
     device.health().check();
     try {
       device.context().push();

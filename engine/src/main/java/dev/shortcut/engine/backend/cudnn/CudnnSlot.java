@@ -96,7 +96,7 @@ final class CudnnSlot implements Slot {
               plans,
               arena.address(),
               program.input(),
-              program.output(),
+              program.output().of(program.batch()),
               memory,
               owner));
     }

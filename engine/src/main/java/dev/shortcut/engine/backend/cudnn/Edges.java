@@ -15,6 +15,8 @@ import java.util.List;
  */
 final class Edges {
   private static final int THREADS = 256;
+  private static final String NODE = "output";
+  private static final String PURPOSE = "converting the results";
 
   private Edges() {}
 
@@ -79,17 +81,15 @@ final class Edges {
   }
 
   /**
-   * Converts results to floats in channel, row, column order.
+   * Converts the last activation to floats in channel, row, column order.
    *
-   * @param result the shape of one in the graph
-   * @param batch how many
-   * @param source the last activation
+   * @param result the shape of one image's in the graph
    */
-  static Launch output(Shape result, int batch, Operand source) {
-    long total = batch * result.elements();
+  static Launch values(Shape result, int images, Operand source) {
+    long total = images * result.elements();
     return launch(
-        "output",
-        "converting the results",
+        NODE,
+        PURPOSE,
         "output_floats",
         total,
         List.of(
@@ -99,6 +99,54 @@ final class Edges {
             new Argument.Int(result.height() * result.width()),
             new Argument.Int(result.channels()),
             new Argument.Int(Arithmetic.padded(result.channels()))));
+  }
+
+  /**
+   * Softmax of the last activation, never rounded to less than floats, in channel, row, column
+   * order.
+   *
+   * @param result the shape of one image's in the graph
+   */
+  static Launch softmax(Shape result, int images, Operand source) {
+    int plane = result.height() * result.width();
+    return rows(
+        NODE,
+        PURPOSE,
+        "softmax_floats",
+        Math.multiplyExact(images, plane),
+        List.of(
+            new Argument.At(source),
+            new Argument.Caller(),
+            new Argument.Int(result.channels()),
+            new Argument.Int(Arithmetic.padded(result.channels())),
+            new Argument.Int(plane)));
+  }
+
+  /**
+   * The largest of each pixel's channels, in channel, row, column order.
+   *
+   * @param x the shape in the graph of what goes in
+   * @param source its floats, the channels of a pixel beside one another
+   */
+  static Launch topK(Shape x, int k, int images, Operand source) {
+    int plane = x.height() * x.width();
+    return rows(
+        NODE,
+        PURPOSE,
+        "top_k",
+        Math.multiplyExact(images, plane),
+        List.of(
+            new Argument.At(source),
+            new Argument.Caller(),
+            new Argument.Int(x.channels()),
+            new Argument.Int(plane),
+            new Argument.Int(k)));
+  }
+
+  /** A launch of a kernel that gives each pixel's channels to one block. */
+  static Launch rows(
+      String node, String purpose, String function, int rows, List<Argument> arguments) {
+    return new Launch(node, purpose, function, rows, KernelModule.ROW_THREADS, arguments);
   }
 
   /** A launch of a kernel that gives each thread one value. */

@@ -11,8 +11,8 @@ import java.util.List;
 
 /** The text of our own kernels, and compiling it. */
 final class KernelModule {
-  /** Threads of a block of the softmax kernel. */
-  static final int SOFTMAX_THREADS = 256;
+  /** Threads of a block that works on the channels of one pixel; a power of two. */
+  static final int ROW_THREADS = 256;
 
   private static final String FILE = "kernels.cu";
 
@@ -26,7 +26,7 @@ final class KernelModule {
         capability,
         List.of(
             "--define-macro=STORAGE=" + arithmetic.storage(),
-            "--define-macro=SOFTMAX_THREADS=" + SOFTMAX_THREADS));
+            "--define-macro=ROW_THREADS=" + ROW_THREADS));
   }
 
   private static String source() {

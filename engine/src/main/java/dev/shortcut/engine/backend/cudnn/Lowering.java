@@ -12,6 +12,7 @@ import dev.shortcut.engine.backend.cudnn.Program.Launch;
 import dev.shortcut.engine.backend.cudnn.Program.Operand;
 import dev.shortcut.engine.backend.cudnn.Program.Planned;
 import dev.shortcut.engine.backend.cudnn.Program.Product;
+import dev.shortcut.engine.backend.cudnn.Program.Results;
 import dev.shortcut.engine.backend.cudnn.Program.Step;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Layer;
@@ -55,6 +56,9 @@ final class Lowering {
 
   private final List<Kernel> kernels = new ArrayList<>();
 
+  /** What a top-k reads, as floats, the channels of a pixel beside one another. */
+  private Operand ranked = new Operand.None();
+
   /** What a node became. */
   private record Kernel(Node node, String implementation, long scratchBytes) {}
 
@@ -88,7 +92,6 @@ final class Lowering {
             "images as handed over",
             batch * graph.input().shape().elements() * format.bytesPerValue(),
             0);
-    Launch output = Edges.output(graph.output().shape(), batch, value(graph.output()));
     int handedBack =
         temporary(
             "results as floats",
@@ -98,10 +101,9 @@ final class Lowering {
     return new Program(
         batch,
         value(graph.input()),
-        value(graph.output()),
         input,
         steps,
-        output,
+        results(),
         plan,
         handedOver,
         handedBack,
@@ -140,6 +142,7 @@ final class Lowering {
       case Layer.AdaptiveAveragePool p -> adaptivePooling(node, p);
       case Layer.Subsample s -> subsample(node, s);
       case Layer.Softmax _ -> softmax(node);
+      case Layer.TopK top -> topK(node, top);
       case Layer.Flatten _ -> flatten(node);
     }
   }
@@ -482,24 +485,92 @@ final class Lowering {
         0);
   }
 
+  /**
+   * At the end of a graph, and before its end's top-k, the results are floats: rounding them to the
+   * type in memory would make probabilities equal that are not.
+   */
   private void softmax(Node node) {
+    if (node == graph.output()) {
+      reported(node, "softmax");
+      return;
+    }
     Shape shape = node.shape();
     int rows = Math.multiplyExact(batch, shape.height() * shape.width());
-    kernel(
-        node,
-        new Launch(
-            node.name(),
-            attempt(node),
-            "softmax",
-            rows,
-            KernelModule.SOFTMAX_THREADS,
-            List.of(
-                at(value(node.input())),
-                at(value(node)),
-                new Argument.Int(shape.channels()),
-                new Argument.Int(Arithmetic.padded(shape.channels())))),
-        "softmax",
-        0);
+    List<Argument> arguments = new ArrayList<>();
+    arguments.add(at(value(node.input())));
+    arguments.add(at(value(node)));
+    arguments.add(new Argument.Int(shape.channels()));
+    arguments.add(new Argument.Int(Arithmetic.padded(shape.channels())));
+    String function = "softmax";
+    if (isRanked(node)) {
+      function = "softmax_floats";
+      // Each pixel's channels beside one another.
+      arguments.add(new Argument.Int(1));
+    }
+    kernel(node, Edges.rows(node.name(), attempt(node), function, rows, arguments), function, 0);
+  }
+
+  private void topK(Node node, Layer.TopK layer) {
+    if (node != graph.output()) {
+      throw new ModelException(
+          "%s (%s) can only be the last layer of a graph"
+              .formatted(node.name(), layer.description()));
+    }
+    Shape x = node.input().shape();
+    if (isRanked(node.input())) {
+      ranked = value(node.input());
+    } else {
+      long values = batch * x.elements();
+      ranked =
+          new Operand.Activation(
+              temporary(node.name() + " floats", values * Float.BYTES, liveness.step(node)));
+      steps.add(
+          launch(
+              node,
+              "output_floats",
+              values,
+              List.of(
+                  at(value(node.input())),
+                  at(ranked),
+                  new Argument.Long(values),
+                  // Each pixel's channels beside one another.
+                  new Argument.Int(1),
+                  new Argument.Int(x.channels()),
+                  new Argument.Int(Arithmetic.padded(x.channels())))));
+    }
+    reported(node, "top_k");
+  }
+
+  /** Whether nobody but a top-k reads it, so that it may lie as that wants it. */
+  private boolean isRanked(Node node) {
+    return node.layer() instanceof Layer.Softmax
+        && graph.output().layer() instanceof Layer.TopK
+        && graph.output().input() == node
+        && graph.readers(node) == 1;
+  }
+
+  /** Whether the launch that hands back the results computes it, so that it lies nowhere else. */
+  private boolean isHandedBack(Node node) {
+    return node == graph.output()
+        && (node.layer() instanceof Layer.Softmax || node.layer() instanceof Layer.TopK);
+  }
+
+  private Results results() {
+    Node last = graph.output();
+    return switch (last.layer()) {
+      case Layer.Softmax _ -> {
+        Operand source = value(last.input());
+        yield images -> Edges.softmax(last.shape(), images, source);
+      }
+      case Layer.TopK top -> {
+        Operand source = ranked;
+        yield images -> Edges.topK(last.input().shape(), top.k(), images, source);
+      }
+      default -> {
+        Operand source = value(last);
+        yield images -> Edges.values(last.shape(), images, source);
+      }
+    };
   }
 
   /** A copy, and none of the graph's kernels: the layout of this backend makes it one. */
@@ -545,6 +616,11 @@ final class Lowering {
     }
   }
 
+  /** A node without a step of its own. */
+  private void reported(Node node, String function) {
+    kernels.add(new Kernel(node, function + ", handing back the results", 0));
+  }
+
   private Operand scratch(Node node, long size) {
     return size == 0
         ? new Operand.None()
@@ -580,14 +656,19 @@ final class Lowering {
                 kernel.node(),
                 batch,
                 kernel.implementation(),
-                plan.offset(liveness.step(kernel.node())),
+                isHandedBack(kernel.node()) ? -1 : plan.offset(liveness.step(kernel.node())),
                 bytes(kernel.node()),
                 kernel.scratchBytes()))
         .toList();
   }
 
   private long bytes(Node node) {
-    return batch * elements(node.shape()) * arithmetic.bytes();
+    if (isHandedBack(node)) {
+      return 0;
+    }
+    return isRanked(node)
+        ? batch * node.shape().elements() * Float.BYTES
+        : batch * elements(node.shape()) * arithmetic.bytes();
   }
 
   private static Shape padded(Shape shape) {

@@ -13,10 +13,9 @@ import java.util.Map;
  *
  * @param batch images
  * @param first where the images lie as the network's input
- * @param last where the network's output lies
  * @param input turns the images as they are handed over into the first activation
  * @param steps what runs between the two edges, on fixed places
- * @param output turns the last activation into floats
+ * @param output turns the last activation into results as floats
  * @param plan the places of all activations and scratch space in the arena
  * @param handedOver the buffer in which the images lie as they were handed over, where they are not
  *     on the device already
@@ -26,10 +25,9 @@ import java.util.Map;
 record Program(
     int batch,
     Operand first,
-    Operand last,
     Launch input,
     List<Step> steps,
-    Launch output,
+    Results output,
     MemoryPlan plan,
     int handedOver,
     int handedBack,
@@ -120,6 +118,12 @@ record Program(
     Launch {
       arguments = List.copyOf(arguments);
     }
+  }
+
+  /** What hands back the results of any number of images. */
+  interface Results {
+    /** The launch for that many. */
+    Launch of(int images);
   }
 
   /** What a kernel of our own is given. */

@@ -250,7 +250,7 @@ final class BoundProgram {
 
   /** Where results are copied from. */
   DeviceAddress handedBack() {
-    return where.arena.plus(program.plan().offset(program.handedBack()));
+    return address(program.handedBack());
   }
 
   /** What was begun last, for messages. */

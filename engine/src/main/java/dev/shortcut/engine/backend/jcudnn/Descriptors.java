@@ -37,6 +37,16 @@ final class Descriptors {
   }
 
   cudnnTensorDescriptor tensor(int images, Shape shape) {
+    return tensor(images, shape, FORMAT, arithmetic.dataType());
+  }
+
+  /** Of floats in the order image, channel, row, column. */
+  cudnnTensorDescriptor floats(int images, Shape shape) {
+    return tensor(
+        images, shape, cudnnTensorFormat.CUDNN_TENSOR_NCHW, cudnnDataType.CUDNN_DATA_FLOAT);
+  }
+
+  private cudnnTensorDescriptor tensor(int images, Shape shape, int format, int dataType) {
     var tensor = new cudnnTensorDescriptor();
     make(
         "TensorDescriptor",
@@ -47,8 +57,8 @@ final class Descriptors {
             () ->
                 JCudnn.cudnnSetTensor4dDescriptor(
                     tensor,
-                    FORMAT,
-                    arithmetic.dataType(),
+                    format,
+                    dataType,
                     images,
                     shape.channels(),
                     shape.height(),

@@ -32,6 +32,9 @@ final class Lowering {
   /** What cuBLAS may use beside the result, in bytes. */
   static final long CUBLAS_WORKSPACE = 4 << 20;
 
+  /** Threads that work on one pixel where its channels are compared. */
+  private static final int WARP = 32;
+
   private final Graph graph;
   private final int batch;
   private final InputFormat format;
@@ -41,6 +44,7 @@ final class Lowering {
   private final Constants constants;
   private final Liveness liveness;
   private final boolean fillsUp;
+  private final Place handedBack;
 
   private final List<Step> steps = new ArrayList<>();
   private final List<Kernel> kernels = new ArrayList<>();
@@ -60,6 +64,9 @@ final class Lowering {
     this.constants = device.constants();
     this.liveness = Liveness.of(graph);
     this.fillsUp = onlyConvolutionsRead(graph);
+    int last = graph.nodes().size() - 1;
+    long results = batch * graph.output().shape().elements() * Float.BYTES;
+    this.handedBack = new Place.InArena(temporary("results as floats", results, last, last));
   }
 
   private static boolean onlyConvolutionsRead(Graph graph) {
@@ -98,7 +105,7 @@ final class Lowering {
         throw device.health().failed("preparing " + attempt(node), e, null);
       }
     }
-    int handedBack = results();
+    results();
     MemoryPlan plan = MemoryPlanner.plan(buffers(), Constants.ALIGNMENT);
     return new Program(batch, steps, plan, handedOver, handedBack, activations(), reports(plan));
   }
@@ -152,18 +159,14 @@ final class Lowering {
             channelStep));
   }
 
-  private int results() {
-    Node node = graph.output();
-    long bytes = batch * node.shape().elements() * Float.BYTES;
-    int last = graph.nodes().size() - 1;
-    int handedBack = temporary("results as floats", bytes, last, last);
-    Launch launch =
-        unpack(
-            new Activation(node.name(), node.shape(), value(node), stored(node)),
-            batch,
-            new Place.InArena(handedBack));
-    steps.add(new Step("output", "converting the results", launch));
-    return handedBack;
+  private void results() {
+    if (!isFloats(graph.output())) {
+      steps.add(
+          new Step(
+              "output",
+              "converting the results",
+              unpack(activation(graph.output()), batch, handedBack)));
+    }
   }
 
   /** Converts an activation to floats in channel, row, column order. */
@@ -215,13 +218,8 @@ final class Lowering {
       }
       case Layer.AdaptiveAveragePool p -> adaptivePooling(node, p.size());
       case Layer.Subsample s -> subsample(node, s);
-      case Layer.Softmax _ ->
-          kernel(
-              node,
-              new Program.Softmax(
-                  descriptors.tensor(batch, node.shape()), value(node.input()), value(node)),
-              "cudnnSoftmaxForward",
-              0);
+      case Layer.Softmax _ -> softmax(node);
+      case Layer.TopK top -> topK(node, top);
       case Layer.Flatten _ -> flatten(node);
     }
   }
@@ -443,6 +441,69 @@ final class Lowering {
         0);
   }
 
+  private void softmax(Node node) {
+    if (isFloats(node)) {
+      kernel(
+          node,
+          new Program.Softmax(
+              descriptors.floats(batch, node.shape()), floats(node.input(), node), value(node)),
+          "cudnnSoftmaxForward, of floats",
+          0);
+    } else {
+      kernel(
+          node,
+          new Program.Softmax(
+              descriptors.tensor(batch, node.shape()), value(node.input()), value(node)),
+          "cudnnSoftmaxForward",
+          0);
+    }
+  }
+
+  private void topK(Node node, Layer.TopK layer) {
+    if (node != graph.output()) {
+      throw new ModelException(
+          "%s (%s) can only be the last layer of a graph"
+              .formatted(node.name(), layer.description()));
+    }
+    Shape x = node.input().shape();
+    long pixels = (long) x.height() * x.width();
+    Place source = isFloats(node.input()) ? value(node.input()) : floats(node.input(), node);
+    kernel(
+        node,
+        new Launch(
+            "rank",
+            batch * pixels * WARP,
+            List.of(source, value(node), batch * pixels, pixels, x.channels(), layer.k())),
+        "rank",
+        0);
+  }
+
+  /** A copy of an activation as floats, a picture's channels one after another. */
+  private Place floats(Node node, Node reader) {
+    Place copy = scratch(reader, batch * node.shape().elements() * Float.BYTES);
+    steps.add(
+        new Step(
+            reader.name(), "converting " + node.name(), unpack(activation(node), batch, copy)));
+    return copy;
+  }
+
+  /**
+   * Whether a node's output is floats in channel, row, column order: what comes last as results
+   * anyway, and probabilities that are ranked, since rounding them would make equal what is not.
+   */
+  private boolean isFloats(Node node) {
+    boolean last = node == graph.output();
+    return switch (node.layer()) {
+      case Layer.TopK _ -> last;
+      case Layer.Softmax _ ->
+          last
+              || (graph.output().layer() instanceof Layer.TopK
+                  && graph.output().input() == node
+                  && graph.readers(node) == 1);
+      default -> false;
+    };
+  }
+
   private void kernel(Node node, Work work, String implementation, long scratchBytes) {
     steps.add(new Step(node.name(), attempt(node), work));
     if (node.layer().isKernel()) {
@@ -463,7 +524,9 @@ final class Lowering {
   }
 
   private Place value(Node node) {
-    return new Place.InArena(liveness.step(node));
+    return isFloats(node) && node == graph.output()
+        ? handedBack
+        : new Place.InArena(liveness.step(node));
   }
 
   /** Channels that lie in memory. */
@@ -474,6 +537,10 @@ final class Lowering {
 
   private long bytes(Node node) {
     Shape shape = node.shape();
+    if (isFloats(node)) {
+      // The last one lies where results are handed back from.
+      return node == graph.output() ? 0 : batch * shape.elements() * Float.BYTES;
+    }
     return (long) batch * shape.height() * shape.width() * stored(node) * arithmetic.bytes();
   }
 
@@ -484,9 +551,11 @@ final class Lowering {
   }
 
   private List<Activation> activations() {
-    return graph.nodes().stream()
-        .map(node -> new Activation(node.name(), node.shape(), value(node), stored(node)))
-        .toList();
+    return graph.nodes().stream().map(this::activation).toList();
+  }
+
+  private Activation activation(Node node) {
+    return new Activation(node.name(), node.shape(), value(node), stored(node), isFloats(node));
   }
 
   private List<KernelReport> reports(MemoryPlan plan) {
@@ -496,7 +565,7 @@ final class Lowering {
                 kernel.node(),
                 batch,
                 kernel.implementation(),
-                plan.offset(liveness.step(kernel.node())),
+                bytes(kernel.node()) == 0 ? -1 : plan.offset(liveness.step(kernel.node())),
                 bytes(kernel.node()),
                 kernel.scratchBytes()))
         .toList();

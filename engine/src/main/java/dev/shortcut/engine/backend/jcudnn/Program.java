@@ -19,7 +19,7 @@ import jcuda.jcudnn.cudnnTensorDescriptor;
  * @param steps in order
  * @param plan places in the arena
  * @param handedOver the buffer that images are copied to
- * @param handedBack the buffer that results are copied from
+ * @param handedBack where results are copied from
  * @param activations every node's output, for looking at it
  * @param kernels what each kernel of the graph became
  */
@@ -28,7 +28,7 @@ record Program(
     List<Step> steps,
     MemoryPlan plan,
     int handedOver,
-    int handedBack,
+    Place handedBack,
     List<Activation> activations,
     List<KernelReport> kernels) {
   /** Copies the lists. */
@@ -45,8 +45,9 @@ record Program(
    * @param shape of one image's
    * @param place where it lies
    * @param stored channels that lie there, the graph's and zeros
+   * @param floats whether it lies as results do
    */
-  record Activation(String node, Shape shape, Place place, int stored) {}
+  record Activation(String node, Shape shape, Place place, int stored, boolean floats) {}
 
   /**
    * Something that is enqueued.

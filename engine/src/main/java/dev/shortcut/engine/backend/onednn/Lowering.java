@@ -2,6 +2,8 @@ package dev.shortcut.engine.backend.onednn;
 
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.ModelException;
+import dev.shortcut.engine.backend.TopChannels;
 import dev.shortcut.engine.backend.onednn.Program.Argument;
 import dev.shortcut.engine.backend.onednn.Program.Call;
 import dev.shortcut.engine.backend.onednn.Program.Operand;
@@ -52,6 +54,7 @@ final class Lowering {
   private final boolean[] ownPlace;
   private final List<Kernel> kernels = new ArrayList<>();
   private OptionalInt converted = OptionalInt.empty();
+  private Optional<Program.Ranking> ranking = Optional.empty();
 
   /** A node's output: its layout, with four extents, and where it lies. */
   private record Value(Descriptor layout, Operand operand) {}
@@ -96,7 +99,7 @@ final class Lowering {
       reorder(graph.output(), output, new Value(plain, new Operand.Output()));
     }
     MemoryPlan plan = MemoryPlanner.plan(buffers(), Constants.ALIGNMENT);
-    return new Program(batch, calls, plan, converted, reports(plan));
+    return new Program(batch, calls, plan, converted, ranking, reports(plan));
   }
 
   private Value lower(Node node) {
@@ -131,6 +134,7 @@ final class Lowering {
       case Layer.AdaptiveAveragePool p -> adaptivePooling(node, p);
       case Layer.Subsample s -> subsample(node, s);
       case Layer.Softmax _ -> softmax(node);
+      case Layer.TopK layer -> topK(node, layer);
       case Layer.Flatten _ -> flatten(node);
       case Layer.Dropout _ -> copy(node, value(node.input()).layout());
     };
@@ -627,6 +631,29 @@ final class Lowering {
     Value output = place(node, source.layout());
     kernel(node, primitive, unary(primitive, source, output), output.layout().bytes());
     return output;
+  }
+
+  /** Our own code, on the slot's thread: oneDNN has no primitive for it. */
+  private Value topK(Node node, Layer.TopK layer) {
+    if (node != graph.output()) {
+      throw new ModelException(
+          "%s (%s) can only be the last layer of a graph"
+              .formatted(node.name(), layer.description()));
+    }
+    Value source = value(node.input());
+    Descriptor plain = descriptors.plain(batch, node.input().shape());
+    if (source.layout() != plain || !(source.operand() instanceof Operand.Activation)) {
+      source = temporary(node, source, plain);
+    }
+    ranking =
+        Optional.of(
+            new Program.Ranking(
+                node.name(),
+                (Operand.Activation) source.operand(),
+                new TopChannels(layer, node.input().shape())));
+    Descriptor results = descriptors.plain(batch, node.shape());
+    kernels.add(new Kernel(node, "java", results.bytes(), 0));
+    return new Value(results, new Operand.Output());
   }
 
   private Value flatten(Node node) {

@@ -4,6 +4,7 @@ import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.Slot;
+import dev.shortcut.engine.backend.TopChannels;
 import dev.shortcut.engine.backend.onednn.Program.Operand;
 import dev.shortcut.engine.graph.Shape;
 import java.lang.foreign.Arena;
@@ -30,6 +31,7 @@ final class OneDnnSlot implements Slot {
    * @param inputs the memory objects that get the address of the caller's input
    * @param outputs the memory objects that get the address of the caller's output
    * @param pixels what turns the caller's pixels into the first kernel's input, or null
+   * @param ranking what is done behind the last call, or null
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Bound(
@@ -40,7 +42,8 @@ final class OneDnnSlot implements Slot {
       MemorySegment[] arguments,
       MemorySegment[] inputs,
       MemorySegment[] outputs,
-      @Nullable Pixels pixels) {}
+      @Nullable Pixels pixels,
+      @Nullable Ranking ranking) {}
 
   /**
    * Pixels to floats, by a table of all that a pixel can become.
@@ -64,6 +67,21 @@ final class OneDnnSlot implements Slot {
             to.setAtIndex(ValueLayout.JAVA_FLOAT, i + c, table[c << 8 | pixel]);
           }
         }
+      }
+    }
+  }
+
+  /**
+   * Floats to the largest of them.
+   *
+   * @param node the name of the node that it is for
+   * @param top what is computed for each image
+   * @param source begins with the floats of the first image
+   */
+  private record Ranking(String node, TopChannels top, MemorySegment source) {
+    void compute(int images, MemorySegment output) {
+      for (int image = 0; image < images; image++) {
+        top.compute(source, output, image);
       }
     }
   }
@@ -150,7 +168,15 @@ final class OneDnnSlot implements Slot {
         segments,
         inputs.toArray(MemorySegment[]::new),
         outputs.toArray(MemorySegment[]::new),
-        pixels(program, arena, image, options.input()));
+        pixels(program, arena, image, options.input()),
+        program
+            .ranking()
+            .map(ranking ->
+                new Ranking(
+                    ranking.node(),
+                    ranking.top(),
+                    arena.asSlice(program.plan().offset(ranking.source().buffer()))))
+            .orElse(null));
   }
 
   private static @Nullable Pixels pixels(
@@ -189,6 +215,9 @@ final class OneDnnSlot implements Slot {
       execute(program, call);
     }
     end(program);
+    if (program.ranking() != null) {
+      program.ranking().compute(images, output);
+    }
   }
 
   /** Calls are told of by the node that they are for; on a CPU they end before they return. */
@@ -203,6 +232,11 @@ final class OneDnnSlot implements Slot {
       stopwatch.step(program.nodes()[call], System.nanoTime() - start);
     }
     end(program);
+    if (program.ranking() != null) {
+      start = System.nanoTime();
+      program.ranking().compute(images, output);
+      stopwatch.step(program.ranking().node(), System.nanoTime() - start);
+    }
   }
 
   private Bound begin(int images, MemorySegment input, MemorySegment output) {

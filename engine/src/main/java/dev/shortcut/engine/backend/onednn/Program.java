@@ -1,8 +1,10 @@
 package dev.shortcut.engine.backend.onednn;
 
 import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.backend.TopChannels;
 import dev.shortcut.engine.memory.MemoryPlan;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -13,6 +15,7 @@ import java.util.OptionalInt;
  * @param calls what is executed, in order
  * @param plan the places of all activations and scratch space in the arena
  * @param converted the buffer that the input is converted into before the first call, for pixels
+ * @param ranking what is done by our own code behind the last call, for top-k
  * @param kernels what each kernel of the graph became
  */
 record Program(
@@ -20,6 +23,7 @@ record Program(
     List<Call> calls,
     MemoryPlan plan,
     OptionalInt converted,
+    Optional<Ranking> ranking,
     List<KernelReport> kernels) {
   /** Copies the lists. */
   Program {
@@ -41,6 +45,15 @@ record Program(
    * @param index one of oneDNN's argument numbers
    */
   record Argument(int index, Descriptor layout, Operand operand) {}
+
+  /**
+   * What oneDNN has no primitive for.
+   *
+   * @param node the name of the node that it is for
+   * @param source where the floats to be ranked lie, in channel, row, column order
+   * @param top what is computed of them for each image, to the caller's output
+   */
+  record Ranking(String node, Operand.Activation source, TopChannels top) {}
 
   /** Where a tensor lies. */
   sealed interface Operand {

@@ -90,6 +90,7 @@ final class ReferenceSlot implements Slot, AutoCloseable {
       case Layer.GlobalAveragePool _ -> WindowKernel.global(in.getFirst(), out);
       case Layer.Subsample layer -> new SubsampleKernel(layer, in.getFirst(), out);
       case Layer.Softmax _ -> new SoftmaxKernel(in.getFirst(), out);
+      case Layer.TopK layer -> new TopKKernel(layer, in.getFirst(), out);
     };
   }
 

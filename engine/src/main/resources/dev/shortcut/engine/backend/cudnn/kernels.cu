@@ -214,20 +214,22 @@ extern "C" __global__ void flatten(const value* x, value* y, long long total, in
   y[i] = store(f);
 }
 
-// exp(x) / sum(exp(x)) over the channels of a pixel, one block of SOFTMAX_THREADS for each.
-extern "C" __global__ void softmax(const value* x, value* y, int channels, int padded) {
-  __shared__ float partial[SOFTMAX_THREADS];
-  const value* from = x + (long long)blockIdx.x * padded;
-  value* to = y + (long long)blockIdx.x * padded;
+// What exp(x) / sum(exp(x)) over the channels of a pixel needs, by one block with ROW_THREADS shared floats.
+struct softmax_sums {
+  float largest;
+  float sum;
+};
+
+__device__ __forceinline__ softmax_sums softmax_of(const value* from, int channels, float* partial) {
   int thread = threadIdx.x;
   float largest = __uint_as_float(0xff800000u);
-  for (int c = thread; c < channels; c += SOFTMAX_THREADS) {
+  for (int c = thread; c < channels; c += ROW_THREADS) {
     float f = load(from[c]);
     largest = f > largest ? f : largest;
   }
   partial[thread] = largest;
   __syncthreads();
-  for (int step = SOFTMAX_THREADS / 2; step > 0; step /= 2) {
+  for (int step = ROW_THREADS / 2; step > 0; step /= 2) {
     if (thread < step && partial[thread + step] > partial[thread]) {
       partial[thread] = partial[thread + step];
     }
@@ -236,20 +238,84 @@ extern "C" __global__ void softmax(const value* x, value* y, int channels, int p
   largest = partial[0];
   __syncthreads();
   float sum = 0;
-  for (int c = thread; c < channels; c += SOFTMAX_THREADS) {
+  for (int c = thread; c < channels; c += ROW_THREADS) {
     // Subtracting the largest changes nothing but keeps exp in range.
     sum += expf(load(from[c]) - largest);
   }
   partial[thread] = sum;
   __syncthreads();
-  for (int step = SOFTMAX_THREADS / 2; step > 0; step /= 2) {
+  for (int step = ROW_THREADS / 2; step > 0; step /= 2) {
     if (thread < step) {
       partial[thread] += partial[thread + step];
     }
     __syncthreads();
   }
-  sum = partial[0];
-  for (int c = thread; c < padded; c += SOFTMAX_THREADS) {
-    to[c] = store(c < channels ? expf(load(from[c]) - largest) / sum : 0.0f);
+  softmax_sums sums = {largest, partial[0]};
+  return sums;
+}
+
+// exp(x) / sum(exp(x)) over the channels of a pixel, one block of ROW_THREADS for each.
+extern "C" __global__ void softmax(const value* x, value* y, int channels, int padded) {
+  const value* from = x + (long long)blockIdx.x * padded;
+  value* to = y + (long long)blockIdx.x * padded;
+  __shared__ float partial[ROW_THREADS];
+  softmax_sums sums = softmax_of(from, channels, partial);
+  for (int c = threadIdx.x; c < padded; c += ROW_THREADS) {
+    to[c] = store(c < channels ? expf(load(from[c]) - sums.largest) / sums.sum : 0.0f);
+  }
+}
+
+// The same as floats in channel, row, column order; with a `plane` of 1 a pixel's channels lie beside one another.
+extern "C" __global__ void softmax_floats(const value* x, float* y, int channels, int padded, int plane) {
+  const value* from = x + (long long)blockIdx.x * padded;
+  float* to = y + (long long)(blockIdx.x / plane) * channels * plane + blockIdx.x % plane;
+  __shared__ float partial[ROW_THREADS];
+  softmax_sums sums = softmax_of(from, channels, partial);
+  for (int c = threadIdx.x; c < channels; c += ROW_THREADS) {
+    to[(long long)c * plane] = expf(load(from[c]) - sums.largest) / sums.sum;
+  }
+}
+
+// Greater for a greater float, NaN above all and 0 above -0, and among equal ones for an earlier channel.
+__device__ __forceinline__ long long rank_key(float f, int channel) {
+  unsigned int bits = __float_as_uint(f);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) {
+    bits = 0x7fc00000u;
+  }
+  int ordered = (bits >> 31) ? (int)(bits ^ 0x7fffffffu) : (int)bits;
+  return (long long)ordered * 0x100000000LL + (long long)(0xffffffffu - (unsigned int)channel);
+}
+
+// The k largest channels of a pixel in channel, row, column order, largest first, then their numbers; one block of
+// ROW_THREADS for each pixel. `source` has a pixel's channels beside one another.
+extern "C" __global__ void top_k(const float* source, float* target, int channels, int plane, int k) {
+  __shared__ long long partial[ROW_THREADS];
+  const float* from = source + (long long)blockIdx.x * channels;
+  float* to = target + (long long)(blockIdx.x / plane) * 2 * k * plane + blockIdx.x % plane;
+  int thread = threadIdx.x;
+  long long before = 0x7fffffffffffffffLL;
+  for (int rank = 0; rank < k; rank++) {
+    long long largest = -0x7fffffffffffffffLL - 1;
+    for (int c = thread; c < channels; c += ROW_THREADS) {
+      long long key = rank_key(from[c], c);
+      if (key < before && key > largest) {
+        largest = key;
+      }
+    }
+    partial[thread] = largest;
+    __syncthreads();
+    for (int step = ROW_THREADS / 2; step > 0; step /= 2) {
+      if (thread < step && partial[thread + step] > partial[thread]) {
+        partial[thread] = partial[thread + step];
+      }
+      __syncthreads();
+    }
+    before = partial[0];
+    __syncthreads();
+    if (thread == 0) {
+      unsigned int channel = 0xffffffffu - (unsigned int)before;
+      to[(long long)rank * plane] = from[channel];
+      to[(long long)(k + rank) * plane] = (float)channel;
+    }
   }
 }

@@ -137,3 +137,41 @@ extern "C" __global__ void line_up(const value* x, value* y, long long count, lo
     y[i] = (float)x[(image * pixels + at % pixels) * channels + at / pixels];
   }
 }
+
+// Larger for a larger number, for 0 than for -0, for what is no number than for all else, and for an earlier channel.
+__device__ unsigned long long position(float f, int channel) {
+  unsigned bits = (unsigned)__float_as_int(f);
+  unsigned place = bits >> 31 ? ~bits : bits | 0x80000000u;
+  return (unsigned long long)(f == f ? place : 0xffffffffu) << 32 | (unsigned)(0x7fffffff - channel);
+}
+
+// The k largest channels of a pixel, largest first, and then their numbers; a warp for each pixel. All are floats, a
+// picture's channels one after another.
+extern "C" __global__ void rank(const float* x, float* y, long long rows, long long pixels, int channels, int k) {
+  int lane = threadIdx.x % 32;
+  long long first = ((long long)blockIdx.x * blockDim.x + threadIdx.x) / 32;
+  for (long long row = first; row < rows; row += (long long)gridDim.x * blockDim.x / 32) {
+    const float* from = x + row / pixels * pixels * channels + row % pixels;
+    float* to = y + row / pixels * pixels * 2 * k + row % pixels;
+    unsigned long long previous = ~0ull;
+    for (int place = 0; place < k; place++) {
+      unsigned long long best = 0;
+      for (int c = lane; c < channels; c += 32) {
+        unsigned long long here = position(from[c * pixels], c);
+        if (here < previous && here > best) {
+          best = here;
+        }
+      }
+      for (int apart = 16; apart > 0; apart /= 2) {
+        unsigned long long other = __shfl_xor_sync(0xffffffffu, best, apart);
+        best = other > best ? other : best;
+      }
+      if (lane == 0) {
+        int channel = 0x7fffffff - (int)(unsigned)best;
+        to[place * pixels] = from[channel * pixels];
+        to[(k + place) * pixels] = (float)channel;
+      }
+      previous = best;
+    }
+  }
+}

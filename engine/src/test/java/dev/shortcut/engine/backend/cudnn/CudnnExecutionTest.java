@@ -206,6 +206,26 @@ class CudnnExecutionTest {
     }
   }
 
+  @Test
+  void theLikeliestClassesComeOutOnTheDevice() throws Exception {
+    float[] images = images(3);
+    float[] expected;
+    try (Engine reference =
+        open(options().withBackend(BackendChoice.REFERENCE).withTopK(CLASSES))) {
+      expected = reference.run(images);
+    }
+    try (var program = Program.onDevice(0);
+        Engine engine = open(options().withTopK(CLASSES));
+        Execution execution = engine.execution(3, FLOATS)) {
+      assertEquals(3L * 2 * CLASSES * Float.BYTES, execution.outputBytes());
+      Stream stream = program.stream();
+      DeviceMemory in = program.floats(stream, images);
+      DeviceMemory out = program.room(execution.outputBytes());
+      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      Tensors.assertClose(expected, program.read(stream, out), 1e-12);
+    }
+  }
+
   /** The captured graph reads the buffers as they are at each replay, and holds the execution. */
   @Test
   void aGraphOfTheCallersCapturesItAndReplays() throws Exception {

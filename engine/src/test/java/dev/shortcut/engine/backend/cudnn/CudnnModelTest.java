@@ -145,6 +145,43 @@ class CudnnModelTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"FP32", "TF32", "FP16", "BF16"})
+  void probabilitiesAreNotRoundedToThePrecision(Precision precision) throws InterruptedException {
+    Graph graph = EightKernels.logits();
+    MapWeights weights = sparse(graph);
+    float[] images = wholeNumbers(4);
+    Options options = options().withPrecision(precision);
+    float[] probabilities;
+    Options wanted = options.withOutput(Options.Output.PROBABILITIES);
+    try (Engine judge =
+            open(
+                graph,
+                weights,
+                wanted.withPrecision(Precision.FP32).withBackend(BackendChoice.REFERENCE));
+        Engine engine = open(graph, weights, wanted)) {
+      probabilities = engine.run(images);
+      assertClose(judge.run(images), probabilities, 1e-12);
+    }
+    try (Engine engine = open(graph, weights, options.withTopK(2))) {
+      float[] ranked = engine.run(images);
+      for (int image = 0; image < 4; image++) {
+        int largest = Math.round(ranked[4 * image + 2]);
+        int second = Math.round(ranked[4 * image + 3]);
+        float[] of =
+            Arrays.copyOfRange(
+                probabilities, image * EightKernels.CLASSES, (image + 1) * EightKernels.CLASSES);
+        assertEquals(of[largest], ranked[4 * image]);
+        assertEquals(of[second], ranked[4 * image + 1]);
+        for (int c = 0; c < of.length; c++) {
+          assertTrue(of[c] < of[largest] || (of[c] == of[largest] && c >= largest), "first");
+          assertTrue(
+              c == largest || of[c] < of[second] || (of[c] == of[second] && c >= second), "second");
+        }
+      }
+    }
+  }
+
   @Test
   void everyWayToLaunchGivesTheSameBits() throws InterruptedException {
     Graph graph = EightKernels.probabilities();
