@@ -10,10 +10,9 @@ import java.util.function.Function;
 
 /**
  * The time that a device's peaks allow a network for a batch, kernel behind kernel. This is a
- * prediction from the device's figures, nothing that was measured: real kernels reach a part of the
- * peaks, mostly half to nine tenths for large layers and less for small ones, and what lies in a
- * cache need not cross memory. Pictures on their way to the device and results on their way back
- * are not in it. Immutable.
+ * prediction from the device's figures, nothing that was measured: real kernels take longer, but
+ * for what lies in a cache and need not cross memory. Pictures on their way to the device and
+ * results on their way back are not in it. Immutable.
  *
  * @param roofline the device's peaks
  * @param batch images that share one reading of the weights
@@ -63,7 +62,7 @@ public record Prediction(Roofline roofline, int batch, List<KernelPrediction> ke
 
   /** Seconds for one batch. */
   public double seconds() {
-    return sum(kernels);
+    return kernels.stream().mapToDouble(KernelPrediction::seconds).sum();
   }
 
   /** Images per second. */
@@ -71,28 +70,36 @@ public record Prediction(Roofline roofline, int batch, List<KernelPrediction> ke
     return batch / seconds();
   }
 
-  /** Seconds by stage, in the order of the network. */
-  public SequencedMap<String, Double> byStage() {
+  /** Floating-point operations, a multiplication and an addition counting as two. */
+  public long flops() {
+    return kernels.stream().mapToLong(KernelPrediction::flops).sum();
+  }
+
+  /** Weights and activations that cross memory. */
+  public long bytes() {
+    return kernels.stream().mapToLong(KernelPrediction::bytes).sum();
+  }
+
+  /** Each stage by itself, in the order of the network. */
+  public SequencedMap<String, Prediction> byStage() {
     return by(Node::stage);
   }
 
   /**
-   * Seconds by residual unit, in the order of the network; what lies outside of units is under its
-   * stage's name.
+   * Each residual unit by itself, in the order of the network; what lies outside of units is under
+   * its stage's name.
    */
-  public SequencedMap<String, Double> byBlock() {
+  public SequencedMap<String, Prediction> byBlock() {
     return by(node -> node.block().isEmpty() ? node.stage() : node.block());
   }
 
-  private SequencedMap<String, Double> by(Function<Node, String> part) {
-    SequencedMap<String, Double> sums = new LinkedHashMap<>();
+  private SequencedMap<String, Prediction> by(Function<Node, String> part) {
+    SequencedMap<String, List<KernelPrediction>> parts = new LinkedHashMap<>();
     for (KernelPrediction kernel : kernels) {
-      sums.merge(part.apply(kernel.node()), kernel.seconds(), Double::sum);
+      parts.computeIfAbsent(part.apply(kernel.node()), _ -> new ArrayList<>()).add(kernel);
     }
-    return Collections.unmodifiableSequencedMap(sums);
-  }
-
-  private static double sum(List<KernelPrediction> kernels) {
-    return kernels.stream().mapToDouble(KernelPrediction::seconds).sum();
+    SequencedMap<String, Prediction> predictions = new LinkedHashMap<>();
+    parts.forEach((name, own) -> predictions.put(name, new Prediction(roofline, batch, own)));
+    return Collections.unmodifiableSequencedMap(predictions);
   }
 }

@@ -10,7 +10,6 @@ import dev.shortcut.engine.graph.Layer;
 import dev.shortcut.engine.graph.Node;
 import dev.shortcut.engine.graph.Shape;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class PredictionTest {
@@ -82,17 +81,18 @@ class PredictionTest {
     Prediction prediction = predict(1e9, 1e9);
     List<KernelPrediction> kernels = prediction.kernels();
     assertEquals(
-        Map.of(
-            "one", kernels.get(0).seconds(),
-            "two", kernels.get(1).seconds(),
-            "three", kernels.get(2).seconds()),
-        prediction.byStage());
+        List.of("one", "two", "three"), List.copyOf(prediction.byStage().sequencedKeySet()));
+    assertEquals(
+        kernels,
+        prediction.byStage().values().stream().flatMap(stage -> stage.kernels().stream()).toList());
     assertEquals(
         List.of("one", "two.0", "three"), List.copyOf(prediction.byBlock().sequencedKeySet()));
     assertEquals(
         prediction.seconds(),
-        prediction.byBlock().values().stream().mapToDouble(Double::doubleValue).sum(),
+        prediction.byBlock().values().stream().mapToDouble(Prediction::seconds).sum(),
         1e-12);
+    assertEquals(BATCH * (73_728 + 32_768), prediction.flops());
+    assertEquals(26_784 + 2 * (272 + BATCH * 3072) + 20_800, prediction.bytes());
   }
 
   @Test

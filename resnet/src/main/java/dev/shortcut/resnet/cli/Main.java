@@ -54,6 +54,7 @@ public final class Main implements Runnable {
             .addSubcommand(new RunCommand(console))
             .addSubcommand(new FlopsCommand(console))
             .addSubcommand(new BenchCommand(console))
+            .addSubcommand(new PlanCommand(console))
             .addSubcommand(new DoctorCommand(console))
             .addSubcommand(new SelftestCommand(console))
             .addSubcommand(new AutoComplete.GenerateCompletion());

@@ -27,14 +27,15 @@ final class RunningJob {
     if (!console.errIsTerminal() || rowsOnTerminal) {
       return await(description.start(), console);
     }
-    try (ProgressBar bar = bar()) {
+    try (ProgressBar bar = bar("pictures")) {
       return await(description.onProgress(progress -> show(progress, bar)).start(), console);
     }
   }
 
-  private static ProgressBar bar() {
+  /** A bar that does not know yet how much there is. */
+  static ProgressBar bar(String task) {
     return new ProgressBarBuilder()
-        .setTaskName("pictures")
+        .setTaskName(task)
         .setInitialMax(-1)
         .setStyle(ProgressBarStyle.ASCII)
         .setUpdateIntervalMillis(500)

@@ -61,6 +61,11 @@ final class Table {
     return this;
   }
 
+  /** The columns' names for programs. */
+  List<String> keys() {
+    return columns.stream().map(Column::key).toList();
+  }
+
   /** Adds a row: one value for each column, a number or a text. */
   Table row(Object... values) {
     if (values.length != columns.size()) {

@@ -26,6 +26,10 @@ final class WholeFile {
         Files.write(file, bytes);
         return;
       }
+      Path folder = file.toAbsolutePath().getParent();
+      if (folder != null) {
+        Files.createDirectories(folder);
+      }
       Path temporary = Path.of(file + ".part");
       try (FileChannel channel =
           FileChannel.open(

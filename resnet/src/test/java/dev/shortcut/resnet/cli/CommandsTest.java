@@ -338,7 +338,17 @@ class CommandsTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"classify", "embed", "evaluate", "run", "flops", "bench", "doctor", "selftest"})
+      strings = {
+        "classify",
+        "embed",
+        "evaluate",
+        "run",
+        "flops",
+        "bench",
+        "plan",
+        "doctor",
+        "selftest"
+      })
   void everyCommandHasAManual(String command) {
     Cli.Result result = Cli.run(command, "--help");
     assertEquals(0, result.status());

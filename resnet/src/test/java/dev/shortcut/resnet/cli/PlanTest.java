@@ -1,0 +1,300 @@
+package dev.shortcut.resnet.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.shortcut.bindings.library.NvidiaLibrary;
+import dev.shortcut.engine.GpuDescription;
+import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.cost.CostReport;
+import dev.shortcut.engine.cost.Prediction;
+import dev.shortcut.resnet.Architecture;
+import dev.shortcut.testing.VendorLibraries;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class PlanTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir Path folder;
+
+  private static Cli.Result plan(String... arguments) {
+    List<String> command = new ArrayList<>(List.of("plan"));
+    command.addAll(List.of(arguments));
+    return Cli.run(command.toArray(String[]::new));
+  }
+
+  /** In a process of its own, for which libraries are missing that this one may have opened. */
+  private Cli.Result planWithout(String property, String... arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of("plan"));
+    command.addAll(List.of(arguments));
+    ProcessBuilder builder = Cli.process(command.toArray(String[]::new));
+    Path out = folder.resolve("out");
+    Path err = folder.resolve("err");
+    String missing = folder.resolve("missing.so").toString();
+    builder
+        .environment()
+        .put(
+            "JAVA_TOOL_OPTIONS",
+            "-D%s=%s -D%s=%s"
+                .formatted(
+                    NvidiaLibrary.FOLDER_PROPERTY,
+                    System.getProperty(NvidiaLibrary.FOLDER_PROPERTY, folder.toString()),
+                    property,
+                    missing));
+    int status = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).start().waitFor();
+    return new Cli.Result(
+        status,
+        Files.readString(out, StandardCharsets.UTF_8),
+        Files.readString(err, StandardCharsets.UTF_8));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--gpu v100 | neither a file nor a GPU that is known: t4",
+        "--gpu ../devices/h100.json | neither a file nor a GPU",
+        "--gpu h100 --driver 535.261 | no version of CUDA such as 12.4",
+        "--gpu h100 --model resnet51 | no network is called resnet51",
+        "--gpu h100 --batch 0 | is not a whole number above 0",
+        "--gpu h100 --precision fp24 | --precision",
+        "--gpu h100 --model vgg16 --size 3 | vgg16 cannot take images of 3x3",
+        "--model resnet50 | Missing required option",
+      })
+  void wrongUsageIsExplained(String arguments, String message) {
+    Cli.Result result = plan(arguments.split(" "));
+    assertEquals(ExitCodes.USAGE, result.status(), result.err());
+    assertTrue(result.err().contains(message), result.err());
+    assertEquals("", result.out());
+  }
+
+  @Test
+  void aFileThatDescribesNoGpuIsNamedWithWhatIsWrong() throws IOException {
+    for (String content :
+        new String[] {"", "[]", "{\"deviceVer\": 900}", "\u0000".repeat(100_000), "{\"a\": 1}"}) {
+      Path file = Files.writeString(folder.resolve("gpu.json"), content);
+      Cli.Result result = plan("--gpu", file.toString());
+      assertEquals(ExitCodes.USAGE, result.status(), result.err());
+      assertTrue(result.err().contains(file + " is no description of a GPU"), result.err());
+    }
+    assertEquals(ExitCodes.USAGE, plan("--gpu", folder.toString()).status());
+  }
+
+  @Test
+  void withoutCudnnTheStatusAndTheMessageSaySo() throws Exception {
+    Path output = folder.resolve("plans.json");
+    Cli.Result result =
+        planWithout("shortcut.cudnn.library", "--gpu", "h100", "-o", output.toString());
+    assertEquals(ExitCodes.NO_DEVICE, result.status(), result.err());
+    assertTrue(result.err().contains("planning for a GPU needs cuDNN"), result.err());
+    assertTrue(result.err().contains("pip install nvidia-cudnn-cu12"), result.err());
+    assertTrue(result.err().contains("missing.so"), result.err());
+    assertFalse(Files.exists(output));
+  }
+
+  @Test
+  void aPrecisionThatNoGpuIsPlannedInHasItsReason() {
+    Cli.Result result = plan("--gpu", "h100", "--precision", "int8");
+    assertEquals(ExitCodes.NO_DEVICE, result.status(), result.err());
+    assertTrue(result.err().contains("int8"), result.err());
+  }
+
+  /** With NVIDIA's own cuDNN. */
+  @Nested
+  @Tag("vendor")
+  class WithCudnn {
+    @BeforeEach
+    void useFetchedLibraries() {
+      VendorLibraries.library("libcudnn.so.9");
+      System.setProperty(NvidiaLibrary.FOLDER_PROPERTY, VendorLibraries.folder().toString());
+    }
+
+    @Test
+    void everyKernelOfResNet50HasAPlanOnAnH100() throws Exception {
+      Path output = folder.resolve("new").resolve("plans.json");
+      String arguments =
+          "--gpu h100 --model resnet50 --precision fp16 --batch 32 --format json --report -o ";
+      Cli.Result result = plan((arguments + output).split(" "));
+      assertEquals(ExitCodes.OK, result.status(), result.err());
+      assertEquals("", result.out());
+      JsonNode network = JSON.readTree(output.toFile()).at("/networks/0");
+      assertEquals("sm_90", network.get("architecture").textValue());
+      int convolutions = 0;
+      int poolings = 0;
+      List<String> others = new ArrayList<>();
+      double predicted = 0;
+      double share = 0;
+      for (JsonNode kernel : network.get("kernels")) {
+        switch (kernel.get("kind").textValue()) {
+          case "convolution" -> convolutions++;
+          case "pooling" -> poolings++;
+          default -> others.add(kernel.get("kernel").textValue());
+        }
+        assertEquals(!kernel.get("kernel").textValue().equals("fc"), kernel.has("engine"));
+        if (kernel.has("engine")) {
+          assertTrue(kernel.get("plan_bytes").intValue() > 0, kernel.toString());
+          assertTrue(
+              List.of("precompiled", "compiled").contains(kernel.get("code").textValue()),
+              kernel.toString());
+          assertFalse(kernel.get("numerical_notes").toString().contains("NONDETERMINISTIC"));
+        }
+        predicted += kernel.get("predicted_us").doubleValue();
+        share += kernel.get("predicted_share_percent").doubleValue();
+      }
+      assertEquals(53, convolutions);
+      assertEquals(2, poolings);
+      assertEquals(List.of("fc"), others);
+      assertEquals(100, share, 1e-6);
+
+      var peaks = GpuDescription.known("h100").peaks();
+      var costs = CostReport.of(Architecture.parse("resnet50").graph(), Precision.FP16);
+      var expected = Prediction.of(costs, peaks.roofline(Precision.FP16).orElseThrow(), 32);
+      assertEquals(1e6 * expected.seconds(), predicted, 1e-6);
+      JsonNode prediction = network.at("/predictions/0");
+      assertEquals(1e3 * expected.seconds(), prediction.get("predicted_ms").doubleValue(), 1e-9);
+      double byStage = 0;
+      double byBlock = 0;
+      for (JsonNode part : prediction.get("parts")) {
+        switch (part.get("by").textValue()) {
+          case "stage" -> byStage += part.get("predicted_us").doubleValue();
+          case "block" -> byBlock += part.get("predicted_us").doubleValue();
+          default -> {}
+        }
+      }
+      assertEquals(predicted, byStage, 1e-6);
+      assertEquals(predicted, byBlock, 1e-6);
+
+      JsonNode memory = network.get("memory");
+      // Folded weights and biases in half precision, but for the stem's three channels, of which
+      // there are eight, and what alignment adds.
+      long weights = costs.total().weightBytes();
+      assertTrue(memory.get("weights_bytes").longValue() >= weights, memory.toString());
+      assertTrue(memory.get("weights_bytes").longValue() < 1.01 * weights, memory.toString());
+      assertTrue(memory.get("fits").booleanValue());
+      assertEquals(
+          memory.get("weights_bytes").longValue() + memory.get("arena_bytes_per_slot").longValue(),
+          memory.get("device_bytes").longValue());
+    }
+
+    @Test
+    void severalOfEachAreTablesOfAllKernels() throws Exception {
+      Path file =
+          Files.writeString(
+              folder.resolve("mine.json"), GpuDescription.known("l4").withMemoryBusWidth(0).json());
+      Cli.Result result =
+          plan(
+              "--gpu",
+              "a100," + file,
+              "--model",
+              "resnet20",
+              "--precision",
+              "fp16,tf32",
+              "--batch",
+              "2",
+              "--all-sizes",
+              "--driver",
+              "12.4",
+              "--format",
+              "csv");
+      assertEquals(ExitCodes.OK, result.status(), result.err());
+      List<String> lines = result.lines();
+      assertTrue(lines.getFirst().startsWith("gpu,model,precision,batch,kernel,kind,engine,code,"));
+      // The same kernels on two devices, in two precisions, in two sizes.
+      int kernels = (lines.size() - 1) / (2 * 2 * 2);
+      assertEquals(2 * 2 * 2 * kernels, lines.size() - 1);
+      assertEquals(
+          4L * kernels, lines.stream().filter(line -> line.startsWith("a100,resnet20,")).count());
+      assertEquals(
+          2L * kernels,
+          lines.stream().filter(line -> line.startsWith(file + ",resnet20,tf32,")).count());
+      assertEquals(
+          kernels, lines.stream().filter(line -> line.startsWith("a100,resnet20,fp16,1,")).count());
+    }
+
+    @Test
+    void textIsForPeople() {
+      Cli.Result result =
+          plan("--gpu", "h100", "--model", "resnet20", "--precision", "fp16", "--batch", "1");
+      assertEquals(ExitCodes.OK, result.status(), result.err());
+      assertTrue(
+          result
+              .out()
+              .startsWith("resnet20 in fp16, batch 1, for NVIDIA H100 80GB HBM3 (sm_90, 132"),
+          result.out());
+      for (String word :
+          List.of("\nplans: ", "\nmemory: ", "\npredicted: ", "nothing of this was measured")) {
+        assertTrue(result.out().contains(word), result.out());
+      }
+      Cli.Result report = plan("--gpu", "h100", "--model", "resnet20", "--batch", "1", "--report");
+      assertEquals(ExitCodes.OK, report.status(), report.err());
+      assertTrue(report.out().contains("\npredicted for a batch of 1:\n"), report.out());
+      assertTrue(report.lines().stream().anyMatch(line -> line.startsWith("stage ")), report.out());
+    }
+
+    @Test
+    void whatAGpuCannotDoIsListedWithTheReason() throws Exception {
+      Cli.Result result =
+          plan(
+              "--gpu",
+              "t4",
+              "--model",
+              "resnet20",
+              "--precision",
+              "bf16",
+              "--batch",
+              "1",
+              "--format",
+              "json");
+      assertEquals(ExitCodes.INPUTS_FAILED, result.status(), result.err());
+      assertTrue(result.err().contains("there is no plan for"), result.err());
+      JsonNode network = JSON.readTree(result.out()).at("/networks/0");
+      assertEquals(0, network.get("predictions").size());
+      assertFalse(network.has("memory"));
+      JsonNode conv1 = network.at("/kernels/0");
+      assertEquals("none", conv1.get("kind").textValue());
+      assertFalse(conv1.has("engine"));
+      assertTrue(conv1.get("implementation").textValue().contains("no implementation of conv1"));
+    }
+
+    @Test
+    void withoutTheDriversLibraryOnlyWhatIsPrecompiledIsPlanned() throws Exception {
+      Cli.Result result =
+          planWithout(
+              "shortcut.cuda.library",
+              "--gpu",
+              "h100",
+              "--model",
+              "resnet18",
+              "--precision",
+              "fp16",
+              "--batch",
+              "32",
+              "--format",
+              "json");
+      assertEquals(ExitCodes.OK, result.status(), result.err());
+      assertTrue(result.err().contains("missing for compiling: the CUDA driver"), result.err());
+      assertTrue(result.err().contains("left out"), result.err());
+      assertTrue(result.err().contains("maxpool, avgpool"), result.err());
+      for (JsonNode kernel : JSON.readTree(result.out()).at("/networks/0/kernels")) {
+        assertFalse(
+            kernel.has("code") && kernel.get("code").textValue().equals("compiled"),
+            kernel.toString());
+      }
+    }
+  }
+}
