@@ -184,6 +184,12 @@ int finalizeResample(Descriptor& d) {
   if (!d.has(RESAMPLE_MODE)) return fail(NOT_SUPPORTED, "the resampling has no mode");
   if (d.get<int64_t>(RESAMPLE_SPATIAL_DIMS, 0) < 1)
     return fail(NOT_SUPPORTED, "the resampling has no spatial dimensions");
+  for (int attribute : {RESAMPLE_WINDOW_DIMS, RESAMPLE_STRIDES})
+    for (int64_t value : d.longs(attribute))
+      if (value < 1) {
+        swd_complain("cuDNN: a resampling's attribute %d was set to %lld", attribute, static_cast<long long>(value));
+        break;
+      }
   return SUCCESS;
 }
 

@@ -14,6 +14,7 @@ import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_ENGINEHEUR_OPERATI
 import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_ENGINEHEUR_RESULTS;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_ENGINE_DEVICEPROP;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_ENGINE_GLOBAL_INDEX;
+import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_ENGINE_NUMERICAL_NOTE;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_ENGINE_OPERATION_GRAPH;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_EXECUTION_PLAN_DEVICEPROP;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.ATTR_EXECUTION_PLAN_ENGINE_CONFIG;
@@ -79,6 +80,7 @@ import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_INT32;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_INT64;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_KNOB_TYPE;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_NAN_PROPOGATION;
+import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_NUMERICAL_NOTE;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_PADDING_MODE;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_POINTWISE_MODE;
 import static dev.shortcut.bindings.cudnn.CudnnConstants.TYPE_RESAMPLE_MODE;
@@ -111,6 +113,15 @@ final class Strictness {
   /** The process ends, so that the real library is never asked. */
   static final String CRASH = "crash";
 
+  /** The software device takes the use as NVIDIA's library does, and complains of it. */
+  static final String COMPLAINT = "complaint";
+
+  private static final String DEFAULTS = "cuDNN takes a default that no document promises";
+  private static final String NO_SUCH_VALUE =
+      "cuDNN does not look at it, and no document says what it then does";
+  private static final String NO_DEVICE = "nothing says which device is meant";
+  private static final String CRASHES = "a test must survive what ends the process";
+
   private static final int N = 2;
   private static final int C = 64;
   private static final int H = 14;
@@ -121,16 +132,23 @@ final class Strictness {
   private Strictness() {}
 
   /**
+   * Where the software device does not agree with NVIDIA's library.
+   *
+   * @param instead what it says: a verdict, or {@link #COMPLAINT}
+   * @param why it says something else
+   */
+  record Difference(String instead, String why) {}
+
+  /**
    * One use.
    *
    * @param name what is done, in words
    * @param verdict of NVIDIA's library: {@link #TAKEN}, {@link #PLANNED}, {@link #NO_PLAN}, {@link
    *     #CRASH}, or the call that refuses and the category of its status, such as {@code Finalize
    *     BAD_PARAM}
-   * @param wrong whether it is a mistake all the same where NVIDIA's library takes it: a judge has
-   *     to refuse it or to complain
+   * @param difference what the software device says instead; null where it agrees
    */
-  record Case(String name, String verdict, boolean wrong, Consumer<Use> use) {
+  record Case(String name, String verdict, @Nullable Difference difference, Consumer<Use> use) {
     /** The verdict of a library. */
     String put(Cudnn cudnn, String device) {
       try (var owner = new Closer()) {
@@ -177,12 +195,17 @@ final class Strictness {
   }
 
   private void add(String name, String verdict, Consumer<Use> use) {
-    cases.add(new Case(name, verdict, false, use));
+    cases.add(new Case(name, verdict, null, use));
   }
 
-  /** A mistake that NVIDIA's library does not find. */
-  private void wrong(String name, String verdict, Consumer<Use> use) {
-    cases.add(new Case(name, verdict, true, use));
+  /**
+   * A use that the software device does not take as NVIDIA's library takes it.
+   *
+   * @param instead what it says
+   * @param why why it says something else
+   */
+  private void differs(String name, String verdict, String instead, String why, Consumer<Use> use) {
+    cases.add(new Case(name, verdict, new Difference(instead, why), use));
   }
 
   private void tensors() {
@@ -195,9 +218,11 @@ final class Strictness {
           u -> u.tensorAttributes(missing).complete());
     }
     for (int missing : new int[] {ATTR_TENSOR_DATA_TYPE, ATTR_TENSOR_UNIQUE_ID}) {
-      wrong(
+      differs(
           "a tensor without attribute " + missing,
           TAKEN,
+          COMPLAINT,
+          DEFAULTS,
           u -> u.tensorAttributes(missing).complete());
     }
     add(
@@ -236,9 +261,11 @@ final class Strictness {
         "no dimensions",
         "SetAttribute BAD_PARAM",
         u -> u.create(BACKEND_TENSOR_DESCRIPTOR).setLongs(ATTR_TENSOR_DIMENSIONS));
-    wrong(
+    differs(
         "nine dimensions",
         TAKEN,
+        COMPLAINT,
+        "cuDNN finds too many only when the tensor is finished",
         u ->
             u.create(BACKEND_TENSOR_DESCRIPTOR)
                 .setLongs(ATTR_TENSOR_DIMENSIONS, 1, 1, 1, 1, 1, 1, 1, 1, 1));
@@ -257,9 +284,11 @@ final class Strictness {
         u ->
             u.create(BACKEND_TENSOR_DESCRIPTOR)
                 .set(ATTR_TENSOR_DIMENSIONS, TYPE_INT64, 4, MemorySegment.NULL));
-    wrong(
+    differs(
         "a data type that there is not",
         TAKEN,
+        COMPLAINT,
+        "cuDNN ends the process when the tensor is finished",
         u ->
             u.create(BACKEND_TENSOR_DESCRIPTOR).setInts(ATTR_TENSOR_DATA_TYPE, TYPE_DATA_TYPE, 99));
     add(
@@ -294,6 +323,23 @@ final class Strictness {
         u ->
             u.tensorAttributes(ATTR_TENSOR_STRIDES)
                 .setLongs(ATTR_TENSOR_STRIDES, C * H * H, 1, -1, C)
+                .complete());
+    differs(
+        "a dimension of 0",
+        TAKEN,
+        "Finalize BAD_PARAM",
+        "there is nothing to compute, so a dimension was forgotten",
+        u ->
+            u.tensorAttributes(ATTR_TENSOR_DIMENSIONS)
+                .setLongs(ATTR_TENSOR_DIMENSIONS, N, C, 0, H)
+                .complete());
+    add("three dimensions", TAKEN, Use::ofThreeDimensions);
+    add(
+        "rows that lie upon each other",
+        TAKEN,
+        u ->
+            u.tensorAttributes(ATTR_TENSOR_STRIDES)
+                .setLongs(ATTR_TENSOR_STRIDES, C * H * H, 1, 0, C)
                 .complete());
     add(
         "a convolution's attribute on a tensor",
@@ -352,9 +398,11 @@ final class Strictness {
           ATTR_CONVOLUTION_PRE_PADDINGS,
           ATTR_CONVOLUTION_POST_PADDINGS
         }) {
-      wrong(
+      differs(
           "a convolution without attribute " + missing,
           TAKEN,
+          COMPLAINT,
+          DEFAULTS,
           u -> u.convolutionAttributes(missing).complete());
     }
     add(
@@ -391,30 +439,66 @@ final class Strictness {
         u ->
             u.create(BACKEND_CONVOLUTION_DESCRIPTOR)
                 .setInts(ATTR_CONVOLUTION_CONV_MODE, TYPE_DATA_TYPE, CROSS_CORRELATION));
-    wrong(
+    add(
+        "three paddings for two dimensions",
+        "Finalize BAD_PARAM",
+        u ->
+            u.convolutionAttributes(ATTR_CONVOLUTION_PRE_PADDINGS)
+                .setLongs(ATTR_CONVOLUTION_PRE_PADDINGS, 1, 1, 1)
+                .complete());
+    add(
+        "two paddings for three dimensions",
+        "Finalize BAD_PARAM",
+        u ->
+            u.convolutionAttributes(ATTR_CONVOLUTION_SPATIAL_DIMS)
+                .setLongs(ATTR_CONVOLUTION_SPATIAL_DIMS, 3)
+                .complete());
+    differs(
+        "a convolution's mode that there is not",
+        TAKEN,
+        COMPLAINT,
+        NO_SUCH_VALUE,
+        u ->
+            u.convolutionAttributes(ATTR_CONVOLUTION_CONV_MODE)
+                .setInts(ATTR_CONVOLUTION_CONV_MODE, TYPE_CONVOLUTION_MODE, 99)
+                .complete());
+    add(
+        "a convolution finished twice",
+        "Finalize BAD_PARAM",
+        u -> u.convolutionAttributes(-1).complete().complete());
+    add(
+        "an attribute after the convolution was finished",
+        "SetAttribute BAD_PARAM",
+        u -> u.convolutionAttributes(-1).complete().setLongs(ATTR_CONVOLUTION_SPATIAL_DIMS, 2));
+    differs(
         "a pointwise operation without a mode",
         TAKEN,
+        COMPLAINT,
+        DEFAULTS,
         u ->
             u.create(BACKEND_POINTWISE_DESCRIPTOR)
                 .setType(ATTR_POINTWISE_MATH_PREC, DataType.FLOAT)
                 .complete());
-    wrong(
+    differs(
         "a pointwise operation without a type",
         TAKEN,
+        COMPLAINT,
+        DEFAULTS,
         u ->
             u.create(BACKEND_POINTWISE_DESCRIPTOR)
                 .setInts(ATTR_POINTWISE_MODE, TYPE_POINTWISE_MODE, PointwiseMode.ADD.code())
                 .complete());
-    wrong(
+    differs(
         "a pointwise mode that there is not",
         TAKEN,
+        COMPLAINT,
+        NO_SUCH_VALUE,
         u ->
             u.create(BACKEND_POINTWISE_DESCRIPTOR)
                 .setInts(ATTR_POINTWISE_MODE, TYPE_POINTWISE_MODE, 999));
     add("a pooling", TAKEN, u -> u.resampleAttributes(-1).complete());
     for (int missing :
         new int[] {
-          ATTR_RESAMPLE_MODE,
           ATTR_RESAMPLE_COMP_TYPE,
           ATTR_RESAMPLE_POST_PADDINGS,
           ATTR_RESAMPLE_PRE_PADDINGS,
@@ -423,15 +507,41 @@ final class Strictness {
           ATTR_RESAMPLE_NAN_PROPAGATION,
           ATTR_RESAMPLE_PADDING_MODE
         }) {
-      wrong(
+      differs(
           "a pooling without attribute " + missing,
           TAKEN,
+          COMPLAINT,
+          DEFAULTS,
           u -> u.resampleAttributes(missing).complete());
     }
+    differs(
+        "a pooling without attribute " + ATTR_RESAMPLE_MODE,
+        TAKEN,
+        "Finalize NOT_SUPPORTED",
+        DEFAULTS,
+        u -> u.resampleAttributes(ATTR_RESAMPLE_MODE).complete());
     add(
         "a pooling without attribute " + ATTR_RESAMPLE_SPATIAL_DIMS,
         "Finalize NOT_SUPPORTED",
         u -> u.resampleAttributes(ATTR_RESAMPLE_SPATIAL_DIMS).complete());
+    differs(
+        "a pooling's window of zero",
+        TAKEN,
+        COMPLAINT,
+        "cuDNN finds it when an operation has the window",
+        u ->
+            u.resampleAttributes(ATTR_RESAMPLE_WINDOW_DIMS)
+                .setLongs(ATTR_RESAMPLE_WINDOW_DIMS, 0, 0)
+                .complete());
+    differs(
+        "a pooling's strides of zero",
+        TAKEN,
+        COMPLAINT,
+        "cuDNN finds it when an operation has the window",
+        u ->
+            u.resampleAttributes(ATTR_RESAMPLE_STRIDES)
+                .setLongs(ATTR_RESAMPLE_STRIDES, 0, 0)
+                .complete());
     add(
         "a device description with true for 1",
         "Finalize BAD_PARAM",
@@ -493,24 +603,40 @@ final class Strictness {
         new int[] {
           ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, ATTR_OPERATION_CONVOLUTION_FORWARD_BETA
         }) {
-      wrong(
+      differs(
           "a convolution operation without attribute " + missing,
           TAKEN,
+          COMPLAINT,
+          DEFAULTS,
           u -> u.convolutionOperation(missing, null).complete());
     }
-    wrong(
+    differs(
         "an operation on a tensor that is not finished",
         TAKEN,
+        COMPLAINT,
+        "cuDNN finds it when the operation is finished",
         u ->
             u.create(BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
                 .setDescriptors(ATTR_OPERATION_CONVOLUTION_FORWARD_X, u.tensorAttributes(-1)));
-    wrong(
+    differs(
         "an operation on a convolution instead of a tensor",
         CRASH,
+        "SetAttribute BAD_PARAM",
+        CRASHES,
         u ->
             u.create(BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
                 .setDescriptors(
                     ATTR_OPERATION_CONVOLUTION_FORWARD_X, u.convolutionAttributes(-1).complete()));
+    add(
+        "an operation finished twice",
+        "Finalize BAD_PARAM",
+        u -> u.convolutionOperation(-1, null).complete().complete());
+    add(
+        "an operation on tensors of three dimensions",
+        "Finalize BAD_PARAM",
+        u ->
+            u.convolutionOperation(ATTR_OPERATION_CONVOLUTION_FORWARD_X, u.ofThreeDimensions())
+                .complete());
     add(
         "alpha with the tag of an integer",
         "SetAttribute BAD_PARAM",
@@ -567,9 +693,11 @@ final class Strictness {
         "an addition without a second operand",
         "Finalize BAD_PARAM",
         u -> u.pointwise(PointwiseMode.ADD, u.y(1), null, u.y(2)));
-    wrong(
+    differs(
         "a rectifier with a second operand",
         TAKEN,
+        COMPLAINT,
+        "cuDNN ignores the operand, which somebody wanted read",
         u -> u.pointwise(PointwiseMode.RELU_FWD, u.y(1), u.y(2), u.y(3)));
     add(
         "an addition of a vector along the channels",
@@ -577,24 +705,41 @@ final class Strictness {
         u ->
             u.pointwise(
                 PointwiseMode.ADD, u.y(1), u.tensor(2, DataType.HALF, false, 1, K, 1, 1), u.y(3)));
-    wrong(
+    differs(
         "an addition of a vector of half the channels",
         TAKEN,
+        COMPLAINT,
+        "no engine computes it as it stands",
         u ->
             u.pointwise(
                 PointwiseMode.ADD,
                 u.y(1),
                 u.tensor(2, DataType.HALF, false, 1, K / 2, 1, 1),
                 u.y(3)));
-    wrong(
+    differs(
+        "an addition of a tensor for a larger batch",
+        TAKEN,
+        COMPLAINT,
+        "no engine computes it as it stands",
+        u ->
+            u.pointwise(
+                PointwiseMode.ADD,
+                u.y(1),
+                u.tensor(2, DataType.HALF, false, N + 1, K, H, H),
+                u.y(3)));
+    differs(
         "an addition to a result that is smaller",
         TAKEN,
+        COMPLAINT,
+        "no engine computes it as it stands",
         u ->
             u.pointwise(
                 PointwiseMode.ADD, u.y(1), u.y(2), u.tensor(3, DataType.HALF, false, 1, K, 1, 1)));
-    wrong(
+    differs(
         "a pooling operation without attribute " + ATTR_OPERATION_RESAMPLE_FWD_DESC,
         TAKEN,
+        "Finalize BAD_PARAM",
+        "nothing says what is to be computed",
         u ->
             u.create(BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR)
                 .setDescriptors(ATTR_OPERATION_RESAMPLE_FWD_XDESC, u.y(1))
@@ -616,8 +761,23 @@ final class Strictness {
         "a graph of an operation that is not finished",
         "SetAttribute BAD_PARAM",
         u -> u.graph(u.convolutionOperation(-1, null)));
-    wrong(
-        "a graph of a tensor", CRASH, u -> u.graph(u.tensor(1, DataType.HALF, false, N, C, H, H)));
+    differs(
+        "a graph of a tensor",
+        CRASH,
+        "SetAttribute BAD_PARAM",
+        CRASHES,
+        u -> u.graph(u.tensor(1, DataType.HALF, false, N, C, H, H)));
+    add(
+        "a graph finished twice",
+        "Finalize BAD_PARAM",
+        u -> u.graph(new Net().bias().relu()).complete());
+    add(
+        "operations after the graph was finished",
+        "SetAttribute BAD_PARAM",
+        u ->
+            u.graph(new Net().bias().relu())
+                .setDescriptors(
+                    ATTR_OPERATIONGRAPH_OPS, u.convolutionOperation(-1, null).complete()));
     add("a convolution alone", PLANNED, u -> u.plan(new Net()));
     add("convolution, bias, rectifier", PLANNED, u -> u.plan(new Net().bias().relu()));
     add(
@@ -635,9 +795,11 @@ final class Strictness {
           u -> u.plan(new Net(type).residual().bias().relu()));
     }
     add("a grouped convolution", PLANNED, u -> u.plan(new Net().groups(2)));
-    wrong(
+    differs(
         "the bias as the first operand",
         PLANNED,
+        COMPLAINT,
+        "the documents forbid it, and only some engines take it",
         u -> u.plan(new Net().bias().relu().broadcastFirst()));
     add(
         "a bias of FLOAT beside HALF",
@@ -668,12 +830,22 @@ final class Strictness {
         "computing a convolution of HALF in INT32",
         NO_PLAN,
         u -> u.plan(new Net().bias().relu().computing(DataType.INT32)));
-    wrong("a virtual result", PLANNED, u -> u.plan(new Net().bias().relu().virtualResult()));
+    differs(
+        "a virtual result",
+        PLANNED,
+        COMPLAINT,
+        "the plan writes a tensor that has no memory",
+        u -> u.plan(new Net().bias().relu().virtualResult()));
     add(
         "values between that are not virtual",
         PLANNED,
         u -> u.plan(new Net().bias().relu().realBetween()));
-    wrong("a virtual filter", PLANNED, u -> u.plan(new Net().virtualFilter()));
+    differs(
+        "a virtual filter",
+        PLANNED,
+        NO_PLAN,
+        "the plan reads a tensor that has no memory",
+        u -> u.plan(new Net().virtualFilter()));
     add(
         "two tensors of one name",
         "Finalize BAD_PARAM",
@@ -703,15 +875,119 @@ final class Strictness {
           u.plan(u.graph(first, second));
         });
     add(
+        "two convolutions with a rectifier between",
+        NO_PLAN,
+        u -> {
+          Descriptor sums = u.tensor(20, DataType.FLOAT, true, N, C, H, H);
+          Descriptor middle = u.tensor(21, DataType.HALF, true, N, C, H, H);
+          Descriptor first =
+              u.convolve(
+                  u.tensor(1, DataType.HALF, false, N, C, H, H),
+                  u.tensor(2, DataType.HALF, false, C, C, 3, 3),
+                  sums);
+          Descriptor second =
+              u.convolve(
+                  middle,
+                  u.tensor(3, DataType.HALF, false, C, C, 3, 3),
+                  u.tensor(4, DataType.HALF, false, N, C, H, H));
+          u.plan(u.graph(first, u.pointwise(PointwiseMode.RELU_FWD, sums, null, middle), second));
+        });
+    add(
+        "the residual as the first operand",
+        PLANNED,
+        u -> {
+          Descriptor sums = u.tensor(20, DataType.FLOAT, true, N, K, H, H);
+          u.plan(
+              u.graph(
+                  u.convolutionOperation(ATTR_OPERATION_CONVOLUTION_FORWARD_Y, sums).complete(),
+                  u.pointwise(PointwiseMode.ADD, u.y(4), sums, u.y(8))));
+        });
+    add(
+        "a convolution added to itself",
+        PLANNED,
+        u -> {
+          Descriptor sums = u.tensor(20, DataType.FLOAT, true, N, K, H, H);
+          u.plan(
+              u.graph(
+                  u.convolutionOperation(ATTR_OPERATION_CONVOLUTION_FORWARD_Y, sums).complete(),
+                  u.pointwise(PointwiseMode.ADD, sums, sums, u.y(8))));
+        });
+    differs(
+        "a bias for another number of images",
+        PLANNED,
+        NO_PLAN,
+        "no document says what becomes of the one too many",
+        u -> {
+          Descriptor sums = u.tensor(20, DataType.FLOAT, true, N, K, H, H);
+          u.plan(
+              u.graph(
+                  u.convolutionOperation(ATTR_OPERATION_CONVOLUTION_FORWARD_Y, sums).complete(),
+                  u.pointwise(
+                      PointwiseMode.ADD,
+                      sums,
+                      u.tensor(3, DataType.HALF, false, N + 1, K, 1, 1),
+                      u.y(8))));
+        });
+    differs(
+        "a virtual image that nothing makes",
+        PLANNED,
+        NO_PLAN,
+        "the plan reads a tensor that has no memory",
+        u ->
+            u.plan(
+                u.graph(
+                    u.convolutionOperation(
+                            ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+                            u.tensor(20, DataType.HALF, true, N, C, H, H))
+                        .complete())));
+    add(
+        "two operations that write one tensor",
+        "Finalize BAD_PARAM",
+        u -> {
+          Descriptor y = u.y(6);
+          u.plan(
+              u.graph(
+                  u.convolutionOperation(ATTR_OPERATION_CONVOLUTION_FORWARD_Y, y).complete(),
+                  u.pointwise(PointwiseMode.RELU_FWD, u.y(7), null, y)));
+        });
+    add(
+        "operations in a circle",
+        "Finalize BAD_PARAM",
+        u -> {
+          Descriptor one = u.tensor(20, DataType.HALF, true, N, K, H, H);
+          Descriptor other = u.tensor(21, DataType.HALF, true, N, K, H, H);
+          u.plan(
+              u.graph(
+                  u.pointwise(PointwiseMode.RELU_FWD, one, null, other),
+                  u.pointwise(PointwiseMode.RELU_FWD, other, null, one)));
+        });
+    differs(
+        "a convolution and a pooling",
+        PLANNED,
+        NO_PLAN,
+        "no mistake: the software device executes one convolution with pointwise operations",
+        u -> {
+          Descriptor image = u.tensor(1, DataType.HALF, true, N, C, H, H);
+          u.plan(
+              u.graph(
+                  u.convolve(
+                      u.tensor(30, DataType.HALF, false, N, C, H, H),
+                      u.tensor(2, DataType.HALF, false, C, C, 3, 3),
+                      image),
+                  u.pooling(image, u.tensor(31, DataType.HALF, false, N, C, H / 2, H / 2), false)));
+        });
+    add(
         "one operation twice",
         "Finalize BAD_PARAM",
         u -> {
           Descriptor operation = u.convolutionOperation(-1, null).complete();
           u.plan(u.graph(operation, operation));
         });
-    wrong(
+    differs(
         "operations that share nothing",
         PLANNED,
+        COMPLAINT,
+        "the documents ask for a connected graph",
         u ->
             u.plan(
                 u.graph(
@@ -758,25 +1034,31 @@ final class Strictness {
                 .setInts(ATTR_ENGINEHEUR_MODE, TYPE_HEUR_MODE, HeuristicMode.A.code())
                 .setDescriptors(ATTR_ENGINEHEUR_DEVICEPROP, u.properties())
                 .complete());
-    wrong(
+    differs(
         "heuristics without a mode",
         TAKEN,
+        "Finalize BAD_PARAM",
+        DEFAULTS,
         u ->
             u.create(BACKEND_ENGINEHEUR_DESCRIPTOR)
                 .setDescriptors(ATTR_ENGINEHEUR_OPERATION_GRAPH, u.goodGraph())
                 .setDescriptors(ATTR_ENGINEHEUR_DEVICEPROP, u.properties())
                 .complete());
-    wrong(
+    differs(
         "heuristics without a device for a graph without a handle",
         TAKEN,
+        "Finalize BAD_PARAM",
+        NO_DEVICE,
         u ->
             u.create(BACKEND_ENGINEHEUR_DESCRIPTOR)
                 .setDescriptors(ATTR_ENGINEHEUR_OPERATION_GRAPH, u.goodGraph())
                 .setInts(ATTR_ENGINEHEUR_MODE, TYPE_HEUR_MODE, HeuristicMode.A.code())
                 .complete());
-    wrong(
+    differs(
         "a heuristic mode that there is not",
         TAKEN,
+        COMPLAINT,
+        NO_SUCH_VALUE,
         u ->
             u.create(BACKEND_ENGINEHEUR_DESCRIPTOR)
                 .setInts(ATTR_ENGINEHEUR_MODE, TYPE_HEUR_MODE, 9));
@@ -790,9 +1072,11 @@ final class Strictness {
         "results of heuristics that are not finished",
         "GetAttribute NOT_INITIALIZED",
         u -> u.create(BACKEND_ENGINEHEUR_DESCRIPTOR).countDescriptors(ATTR_ENGINEHEUR_RESULTS));
-    wrong(
+    differs(
         "results of heuristics into descriptors of another kind",
         TAKEN,
+        "GetAttribute BAD_PARAM",
+        "cuDNN writes into memory that is something else",
         u ->
             u.heuristics(u.goodGraph())
                 .getDescriptors(
@@ -837,13 +1121,53 @@ final class Strictness {
                 .setDescriptors(ATTR_ENGINE_DEVICEPROP, u.properties())
                 .setLongs(ATTR_ENGINE_GLOBAL_INDEX, 100_000)
                 .complete());
-    wrong(
+    differs(
+        "an engine without a device for a graph without a handle",
+        TAKEN,
+        "Finalize BAD_PARAM",
+        NO_DEVICE,
+        u ->
+            u.create(BACKEND_ENGINE_DESCRIPTOR)
+                .setDescriptors(ATTR_ENGINE_OPERATION_GRAPH, u.goodGraph())
+                .setLongs(ATTR_ENGINE_GLOBAL_INDEX, 0)
+                .complete());
+    add(
+        "heuristics finished twice",
+        "Finalize BAD_PARAM",
+        u -> u.heuristics(u.goodGraph()).complete());
+    add("a plan finished twice", "Finalize BAD_PARAM", u -> u.goodPlan().complete());
+    add(
+        "the text of a plan that is not finished",
+        "GetAttribute NOT_INITIALIZED",
+        u ->
+            u.create(BACKEND_EXECUTION_PLAN_DESCRIPTOR)
+                .setDescriptors(ATTR_EXECUTION_PLAN_ENGINE_CONFIG, u.candidate())
+                .getText(ATTR_EXECUTION_PLAN_JSON_REPRESENTATION));
+    add(
+        "the notes of an engine that is not finished",
+        "GetAttribute NOT_INITIALIZED",
+        u ->
+            u.create(BACKEND_ENGINE_DESCRIPTOR)
+                .getInts(ATTR_ENGINE_NUMERICAL_NOTE, TYPE_NUMERICAL_NOTE));
+    differs(
+        "a plan of a graph instead of a configuration",
+        CRASH,
+        "SetAttribute BAD_PARAM",
+        CRASHES,
+        u ->
+            u.create(BACKEND_EXECUTION_PLAN_DESCRIPTOR)
+                .setDescriptors(ATTR_EXECUTION_PLAN_ENGINE_CONFIG, u.goodGraph()));
+    differs(
         "a configuration without an engine",
         CRASH,
+        "Finalize BAD_PARAM",
+        CRASHES,
         u -> u.create(BACKEND_ENGINECFG_DESCRIPTOR).complete());
-    wrong(
+    differs(
         "a knob without a value",
         TAKEN,
+        "Finalize BAD_PARAM",
+        DEFAULTS,
         u ->
             u.create(BACKEND_KNOB_CHOICE_DESCRIPTOR)
                 .setInts(ATTR_KNOB_CHOICE_KNOB_TYPE, TYPE_KNOB_TYPE, 2)
@@ -858,9 +1182,11 @@ final class Strictness {
         "a plan without a configuration",
         "Finalize BAD_PARAM",
         u -> u.create(BACKEND_EXECUTION_PLAN_DESCRIPTOR).complete());
-    wrong(
+    differs(
         "a plan of a configuration that is not finished",
         TAKEN,
+        COMPLAINT,
+        "cuDNN finds it when the plan is finished",
         u ->
             u.create(BACKEND_EXECUTION_PLAN_DESCRIPTOR)
                 .setDescriptors(
@@ -892,9 +1218,11 @@ final class Strictness {
                     u.goodPlan().getText(ATTR_EXECUTION_PLAN_JSON_REPRESENTATION))
                 .setDescriptors(ATTR_EXECUTION_PLAN_DEVICEPROP, u.properties())
                 .complete());
-    wrong(
+    differs(
         "a plan restored without a device",
         CRASH,
+        "Finalize BAD_PARAM",
+        CRASHES,
         u ->
             u.create(BACKEND_EXECUTION_PLAN_DESCRIPTOR)
                 .setText(
@@ -936,9 +1264,11 @@ final class Strictness {
         "a variant pack with fewer names than pointers",
         "Finalize BAD_PARAM",
         u -> u.pack(new long[] {1}, new long[] {256, 512}, true));
-    wrong(
+    differs(
         "a variant pack with one name twice",
         TAKEN,
+        COMPLAINT,
+        "which of the two pointers is meant, no document says",
         u -> u.pack(new long[] {1, 1}, new long[] {256, 512}, true));
     add(
         "a variant pack without names",
@@ -954,6 +1284,14 @@ final class Strictness {
             u.create(BACKEND_VARIANT_PACK_DESCRIPTOR)
                 .setLongs(ATTR_VARIANT_PACK_UNIQUE_IDS, 1)
                 .complete());
+    add(
+        "a variant pack of a null pointer",
+        TAKEN,
+        u -> u.pack(new long[] {1, 2}, new long[] {256, 0}, true));
+    add(
+        "a variant pack finished twice",
+        "Finalize BAD_PARAM",
+        u -> u.pack(new long[] {1}, new long[] {256}, true).complete());
     add(
         "pointers with the tag of integers",
         "SetAttribute NOT_SUPPORTED",
@@ -1159,6 +1497,19 @@ final class Strictness {
           .descriptor();
     }
 
+    Descriptor ofThreeDimensions() {
+      return Tensor.of(
+              cudnn,
+              owner,
+              1,
+              DataType.HALF,
+              new long[] {N, C, H},
+              new long[] {C * H, 1, C},
+              16,
+              false)
+          .descriptor();
+    }
+
     /** A tensor of the convolution's result. */
     Descriptor y(long uid) {
       return tensor(uid, DataType.HALF, false, N, K, H, H);
@@ -1283,10 +1634,14 @@ final class Strictness {
     }
 
     Descriptor pooling(DataType type, int rows, boolean average) {
+      return pooling(
+          tensor(1, type, false, N, C, H, H), tensor(2, type, false, N, C, rows, H / 2), average);
+    }
+
+    Descriptor pooling(Descriptor x, Descriptor y, boolean average) {
       return create(BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR)
-          .setDescriptors(ATTR_OPERATION_RESAMPLE_FWD_XDESC, tensor(1, type, false, N, C, H, H))
-          .setDescriptors(
-              ATTR_OPERATION_RESAMPLE_FWD_YDESC, tensor(2, type, false, N, C, rows, H / 2))
+          .setDescriptors(ATTR_OPERATION_RESAMPLE_FWD_XDESC, x)
+          .setDescriptors(ATTR_OPERATION_RESAMPLE_FWD_YDESC, y)
           .setDescriptors(ATTR_OPERATION_RESAMPLE_FWD_DESC, resample(-1, average).complete())
           .complete();
     }
@@ -1366,7 +1721,7 @@ final class Strictness {
       return null;
     }
 
-    private Descriptor graph(Net net) {
+    Descriptor graph(Net net) {
       long[] yShape = {N, K, H, H};
       Descriptor x = tensor(net, 1, net.type, false, N, net.channels, H, H);
       Descriptor w =
@@ -1448,7 +1803,7 @@ final class Strictness {
           .complete();
     }
 
-    void pack(long[] uids, long[] pointers, boolean workspace) {
+    Descriptor pack(long[] uids, long[] pointers, boolean workspace) {
       Descriptor pack =
           create(BACKEND_VARIANT_PACK_DESCRIPTOR)
               .setLongs(ATTR_VARIANT_PACK_UNIQUE_IDS, uids)
@@ -1456,7 +1811,7 @@ final class Strictness {
       if (workspace) {
         pack.setAddresses(ATTR_VARIANT_PACK_WORKSPACE, 1024);
       }
-      pack.complete();
+      return pack.complete();
     }
   }
 }
