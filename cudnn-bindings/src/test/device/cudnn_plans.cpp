@@ -415,8 +415,10 @@ const char* const COMPARED_KEYS[] = {"driverVer",
                                      "deviceVer",
                                      "maxSharedMemoryPerBlock",
                                      "maxSharedMemoryPerBlockOptin",
+                                     "reservedSharedMemoryPerBlock",
                                      "maxRegistersPerSM",
                                      "regsPerBlock",
+                                     "maxThreadsPerBlock",
                                      "maxThreadsPerSM"};
 
 }  // namespace

@@ -1,6 +1,11 @@
 package dev.shortcut.bindings.cudnn;
 
 import dev.shortcut.bindings.library.Closer;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A GPU as far as plans depend on it, present or described. cuDNN's text form (JSON) has these
@@ -14,6 +19,23 @@ import dev.shortcut.bindings.library.Closer;
  * 1.
  */
 public final class DeviceProperties {
+  /**
+   * The keys whose values a plan is made for: it is restored only where all of them are the same.
+   * Found out by trying each of the keys (cuDNN 9.20).
+   */
+  public static final List<String> COMPARED =
+      List.of(
+          "deviceVer",
+          "driverVer",
+          "multiProcessorCount",
+          "maxSharedMemoryPerBlock",
+          "maxSharedMemoryPerBlockOptin",
+          "reservedSharedMemoryPerBlock",
+          "maxRegistersPerSM",
+          "regsPerBlock",
+          "maxThreadsPerBlock",
+          "maxThreadsPerSM");
+
   /** A description has about 700 characters. */
   private static final int LONGEST_JSON = 1 << 16;
 
@@ -60,6 +82,25 @@ public final class DeviceProperties {
   /** cuDNN's text form, to plan for this device where it is not present. */
   public String json() {
     return descriptor.getText(CudnnConstants.ATTR_DEVICEPROP_JSON_REPRESENTATION);
+  }
+
+  /**
+   * The values of the {@link #COMPARED} keys, in their order.
+   *
+   * @throws CudnnException if cuDNN cannot tell
+   */
+  public Map<String, Long> compared() {
+    String text = json();
+    Map<String, Long> values = new LinkedHashMap<>();
+    for (String key : COMPARED) {
+      Matcher matcher = Pattern.compile("\"" + key + "\"\\s*:\\s*(\\d{1,18})\\b").matcher(text);
+      if (!matcher.find()) {
+        throw new IllegalStateException(
+            "cuDNN's description of a device lacks %s: %s".formatted(key, text));
+      }
+      values.put(key, Long.valueOf(matcher.group(1)));
+    }
+    return values;
   }
 
   Descriptor descriptor() {

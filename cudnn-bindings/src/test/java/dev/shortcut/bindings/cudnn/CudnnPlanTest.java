@@ -9,7 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.shortcut.bindings.library.Closer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -168,6 +172,34 @@ class CudnnPlanTest {
       assertEquals(CudnnStatus.NOT_SUPPORTED_ARCH_MISMATCH, e.status());
       assertTrue(e.notSupported());
     }
+  }
+
+  /** Whoever keeps plans for later must know by what to tell devices apart. */
+  @Test
+  void aPlanIsForTheDevicesThatAgreeInWhatIsCompared() {
+    OperationGraph graph = BLOCK_END.graph(cudnn, owner, DataType.HALF, true, null);
+    String described = KnownDevices.json("h100");
+    String plan = choose(owner, graph, described("h100"), unwanted()).plan().json();
+    Set<String> compared = new TreeSet<>();
+    Matcher numbers = Pattern.compile("\"(\\w+)\": (\\d+)").matcher(described);
+    while (numbers.find()) {
+      long value = Long.parseLong(numbers.group(2));
+      String changed =
+          described.substring(0, numbers.start(2))
+              + (value == 1 ? 0 : value + 1)
+              + described.substring(numbers.end(2));
+      try (var local = new Closer()) {
+        ExecutionPlan.fromJson(
+            cudnn, local, plan, DeviceProperties.fromJson(cudnn, local, changed));
+      } catch (CudnnException e) {
+        assertEquals(CudnnStatus.NOT_SUPPORTED_ARCH_MISMATCH, e.status(), numbers.group());
+        compared.add(numbers.group(1));
+      }
+    }
+    assertEquals(new TreeSet<>(DeviceProperties.COMPARED), compared);
+    Map<String, Long> values = described("h100").compared();
+    assertEquals(132, values.get("multiProcessorCount"));
+    assertEquals(12090, values.get("driverVer"));
   }
 
   @Test
