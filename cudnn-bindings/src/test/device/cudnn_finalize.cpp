@@ -379,6 +379,7 @@ std::shared_ptr<DeviceProperties> deviceOf(const Descriptor& d, int attribute, c
 }
 
 int finalizeHeuristics(Descriptor& d) {
+  swd_note("cudnn", "heuristics");
   auto graph = d.child(ENGINEHEUR_OPERATION_GRAPH);
   if (!graph || !graph->finalized)
     return fail(BAD_PARAM, "the operation graph is %s", graph ? "not finalized" : "missing");
@@ -458,6 +459,7 @@ int finalizePlan(Descriptor& d) {
     int status = fromJson(std::string(found->second.bytes.begin(), found->second.bytes.end()), *device, plan.get());
     if (status) return status;
   } else {
+    swd_note("cudnn", "planning");
     auto config = d.child(EXECUTION_PLAN_ENGINE_CONFIG);
     if (!config || !config->finalized)
       return fail(BAD_PARAM, "the engine configuration is %s", config ? "not finalized" : "missing");

@@ -71,7 +71,7 @@ int attribute(int ordinal, int which) {
     case 13: return p.clock;                         // CLOCK_RATE, kHz
     case 14: return 512;                             // TEXTURE_ALIGNMENT
     case 15: return 1;                               // GPU_OVERLAP
-    case 16: return p.processors;                    // MULTIPROCESSOR_COUNT
+    case 16: return static_cast<int>(number("multiprocessors", p.processors));  // MULTIPROCESSOR_COUNT
     case 17: return 0;                               // KERNEL_EXEC_TIMEOUT
     case 18: return p.capability == 121;             // INTEGRATED
     case 19: return 1;                               // CAN_MAP_HOST_MEMORY

@@ -26,6 +26,19 @@ public final class OtherProcess {
    */
   public static String run(Class<?> program, Map<String, String> environment, String... arguments)
       throws Exception {
+    Process process = start(program, environment, arguments);
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return output;
+  }
+
+  /**
+   * The same while it runs; what it prints to both streams is the process's input stream.
+   *
+   * @param environment set beside what is set already; nothing of cuDNN's own is inherited
+   */
+  public static Process start(
+      Class<?> program, Map<String, String> environment, String... arguments) throws Exception {
     var builder =
         new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -37,10 +50,7 @@ public final class OtherProcess {
     builder.command().addAll(List.of(arguments));
     builder.environment().keySet().removeIf(name -> name.startsWith("CUDNN_"));
     builder.environment().putAll(environment);
-    Process process = builder.redirectErrorStream(true).start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    return output;
+    return builder.redirectErrorStream(true).start();
   }
 
   /** What this JVM runs, whether it found it on the class path or on the module path. */

@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  *     backend {@code cpu} only, since a GPU needs a set of them
  * @param devices which GPUs, or whose CUDA context
  * @param launch how a batch's kernels get to a GPU
+ * @param planCache a folder in which plans for GPUs are kept from one start to the next, or null;
+ *     of the backend {@code cuda} only. It may be shared by processes and by kinds of GPU, must not
+ *     be writable by others, and is ignored, with a warning, where it cannot be used
  */
 public record Options(
     BackendChoice backend,
@@ -34,7 +37,8 @@ public record Options(
     int topK,
     @Nullable Path library,
     DeviceChoice devices,
-    Launch launch) {
+    Launch launch,
+    @Nullable Path planCache) {
 
   /** The ways to run a model. */
   public enum BackendChoice {
@@ -109,7 +113,7 @@ public record Options(
 
   /**
    * Whatever is best here, fp32, batches of up to 32, one slot, all processors, no memory limit,
-   * float NCHW to logits, the first GPU's CUDA graphs.
+   * float NCHW to logits, the first GPU's CUDA graphs, no plans kept.
    */
   public static Options defaults() {
     return new Options(
@@ -124,7 +128,8 @@ public record Options(
         5,
         null,
         new DeviceChoice.First(),
-        Launch.GRAPH);
+        Launch.GRAPH,
+        null);
   }
 
   /** The same options with another backend. */
@@ -193,6 +198,11 @@ public record Options(
     return with(changed -> changed.launch = value);
   }
 
+  /** The same options with another folder for plans, or with none. */
+  public Options withPlanCache(@Nullable Path value) {
+    return with(changed -> changed.planCache = value);
+  }
+
   private Options with(Consumer<Draft> change) {
     var draft = new Draft(this);
     change.accept(draft);
@@ -213,6 +223,7 @@ public record Options(
     @Nullable Path library;
     DeviceChoice devices;
     Launch launch;
+    @Nullable Path planCache;
 
     Draft(Options options) {
       backend = options.backend;
@@ -227,6 +238,7 @@ public record Options(
       library = options.library;
       devices = options.devices;
       launch = options.launch;
+      planCache = options.planCache;
     }
 
     Options options() {
@@ -242,7 +254,8 @@ public record Options(
           topK,
           library,
           devices,
-          launch);
+          launch,
+          planCache);
     }
   }
 }

@@ -22,7 +22,8 @@ import java.util.function.Consumer;
  *
  * @param graph the network as defined, before any pass
  * @param gpu what to plan for
- * @param options of the engine that is planned for: precision, input, output and slots matter
+ * @param options of the engine that is planned for: precision, input, output and slots matter, and
+ *     the folder in which plans are kept
  * @param batchSizes in images, ascending
  * @param threads how many plans are made at the same time
  * @param progress told after each plan, by one thread at a time
@@ -86,6 +87,8 @@ public record Planning(
    * @throws DeviceUnavailableException if cuDNN is missing, naming what to install, or if it
    *     refuses the description of the GPU
    * @throws IllegalArgumentException if the options do not fit the graph
+   * @throws java.io.UncheckedIOException if the options name a folder for plans and it cannot be
+   *     used: other users can write it, or this one cannot
    * @throws InterruptedException if interrupted; plans that were being made are finished first
    */
   public PlanReport run() throws InterruptedException {

@@ -6,10 +6,8 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
@@ -101,37 +99,22 @@ public record LibraryBundle(String main, Resources resources) {
     return hashes;
   }
 
-  /**
-   * Written under a temporary name and renamed, so that two processes that do this at once both
-   * win.
-   */
   private void unpack(String name, String expected, Path file) throws IOException {
-    Path temporary =
-        Files.createTempFile(
-            file.getParent(),
-            name + ".",
-            ".part",
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    try {
-      MessageDigest digest = sha256();
-      try (InputStream in = new DigestInputStream(require(name), digest);
-          OutputStream out = Files.newOutputStream(temporary)) {
-        in.transferTo(out);
-      }
-      String actual = HexFormat.of().formatHex(digest.digest());
-      if (!actual.equals(expected)) {
-        throw new IOException(
-            "%s in the jar is damaged: its SHA-256 is %s instead of %s"
-                .formatted(name, actual, expected));
-      }
-      try {
-        Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
-      } catch (AtomicMoveNotSupportedException _) {
-        Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING);
-      }
-    } finally {
-      Files.deleteIfExists(temporary);
-    }
+    CacheFolder.replace(
+        file,
+        PosixFilePermissions.fromString("rwx------"),
+        out -> {
+          MessageDigest digest = sha256();
+          try (InputStream in = new DigestInputStream(require(name), digest)) {
+            in.transferTo(out);
+          }
+          String actual = HexFormat.of().formatHex(digest.digest());
+          if (!actual.equals(expected)) {
+            throw new IOException(
+                "%s in the jar is damaged: its SHA-256 is %s instead of %s"
+                    .formatted(name, actual, expected));
+          }
+        });
   }
 
   private InputStream require(String name) throws IOException {

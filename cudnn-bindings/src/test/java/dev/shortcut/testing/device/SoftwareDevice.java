@@ -125,6 +125,11 @@ public final class SoftwareDevice {
       return with("driver.version", version);
     }
 
+    /** Multiprocessors of each GPU: fewer than the product has are a slice of it. */
+    public Settings multiprocessors(int number) {
+      return with("multiprocessors", number);
+    }
+
     /** Bytes of memory of each GPU. */
     public Settings memory(long bytes) {
       return with("memory", bytes);
@@ -259,7 +264,9 @@ public final class SoftwareDevice {
 
   /**
    * The latest calls since the reset (at most 65,536), oldest first: library, function, and for
-   * some of them a detail such as the kernel's name, with blanks between.
+   * some of them a detail such as the kernel's name, with blanks between; {@code cudnn heuristics}
+   * each time that cuDNN ranks engines, {@code cudnn planning} each time that it makes a plan of
+   * one.
    */
   public static List<String> log() {
     return report("log");

@@ -24,6 +24,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What all slots of one device share: context, kernels, weights, choices. Made by the compiling
@@ -50,12 +51,14 @@ final class CudnnDevice implements Choices {
    *
    * @param context current on the calling thread
    * @param kernels our own, compiled for this kind of device
+   * @param plans what was planned before; null for nothing
    */
   CudnnDevice(
       String name,
       Context context,
       NvidiaLibraries libraries,
       CompiledProgram kernels,
+      @Nullable PlanCache plans,
       Closer owner) {
     this.name = name;
     this.context = context;
@@ -66,7 +69,7 @@ final class CudnnDevice implements Choices {
     }
     blas = owner.own(libraries.cublasLt().newHandle());
     CudnnHandle handle = owner.own(cudnn.newHandle());
-    planner = new Planner(cudnn, DeviceProperties.of(cudnn, owner, handle));
+    planner = new Planner(cudnn, DeviceProperties.of(cudnn, owner, handle), plans);
     products = new Products(blas);
   }
 

@@ -252,8 +252,12 @@ final class CudnnModel implements CompiledModel {
           parts.get(slot % parts.size()).slots++;
         }
         Map<ComputeCapability, CompiledProgram> modules = new HashMap<>();
+        PlanCache plans = PlanCache.openIfUsable(options.planCache());
         for (Part part : parts) {
-          on(part, () -> plan(part, modules));
+          on(part, () -> plan(part, modules, plans));
+        }
+        if (plans != null) {
+          plans.finish(words());
         }
         MemoryReport memory =
             MemoryCap.check(words(), batchSizes, options, largest -> memory(largest, slotCount));
@@ -292,7 +296,8 @@ final class CudnnModel implements CompiledModel {
       return slots;
     }
 
-    private void plan(Part part, Map<ComputeCapability, CompiledProgram> modules) {
+    private void plan(
+        Part part, Map<ComputeCapability, CompiledProgram> modules, @Nullable PlanCache plans) {
       attempted = "compiling our own kernels";
       ComputeCapability capability = part.target.device().computeCapability();
       CompiledProgram module = modules.get(capability);
@@ -303,7 +308,12 @@ final class CudnnModel implements CompiledModel {
       attempted = "opening cuDNN and cuBLASLt";
       var device =
           new CudnnDevice(
-              part.name(), Objects.requireNonNull(part.context), libraries, module, part.owner);
+              part.name(),
+              Objects.requireNonNull(part.context),
+              libraries,
+              module,
+              plans,
+              part.owner);
       part.device = device;
       attempted = "choosing implementations";
       List<Program> programs = new ArrayList<>();

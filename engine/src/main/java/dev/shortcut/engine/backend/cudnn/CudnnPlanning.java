@@ -19,6 +19,9 @@ import dev.shortcut.engine.PlannedKernel;
 import dev.shortcut.engine.Planning;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Node;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -40,10 +43,16 @@ public final class CudnnPlanning {
   private final Planning planning;
   private final Graph graph;
   private final Arithmetic arithmetic;
+  private final @Nullable PlanCache cache;
   private final Map<CudnnKernel, Planner.Outcome> outcomes = new HashMap<>();
 
   private CudnnPlanning(
-      PlanningLibraries libraries, Planning planning, Graph graph, Arithmetic arithmetic) {
+      PlanningLibraries libraries,
+      Planning planning,
+      Graph graph,
+      Arithmetic arithmetic,
+      @Nullable PlanCache cache) {
+    this.cache = cache;
     this.libraries = libraries;
     this.planning = planning;
     this.graph = graph;
@@ -56,6 +65,7 @@ public final class CudnnPlanning {
    * @param graph what is to be computed, after passes
    * @throws DeviceUnavailableException if cuDNN is missing, or refuses the description or the
    *     precision
+   * @throws UncheckedIOException if the options name a folder for plans that cannot be used
    * @throws InterruptedException once the plans in the making are made
    */
   public static PlanReport run(Planning planning, Graph graph) throws InterruptedException {
@@ -66,8 +76,21 @@ public final class CudnnPlanning {
           throw new DeviceUnavailableException(
               "there are no plans in %s: %s".formatted(options.precision(), reason));
         });
-    var run = new CudnnPlanning(libraries(), planning, graph, Arithmetic.of(options.precision()));
-    run.planAll();
+    PlanningLibraries libraries = libraries();
+    PlanCache cache = cache(options.planCache());
+    var run =
+        new CudnnPlanning(libraries, planning, graph, Arithmetic.of(options.precision()), cache);
+    try {
+      run.planAll();
+    } finally {
+      // Also what was made before an interrupt is kept.
+      if (cache != null) {
+        cache.finish("%s for %s".formatted(graph.name(), planning.gpu().name()));
+      }
+    }
+    if (cache != null && cache.failure().isPresent()) {
+      throw unusable(options.planCache(), cache.failure().get());
+    }
     return run.report(System.nanoTime() - start);
   }
 
@@ -78,6 +101,23 @@ public final class CudnnPlanning {
       throw new DeviceUnavailableException(
           "planning for a GPU needs cuDNN, which makes the plans. " + e.getMessage(), e);
     }
+  }
+
+  /** Who plans wants the plans to be kept: other than for an engine it is no use without. */
+  private static @Nullable PlanCache cache(@Nullable Path folder) {
+    if (folder == null) {
+      return null;
+    }
+    try {
+      return PlanCache.open(folder, PlanCache.Limits.DEFAULT);
+    } catch (IOException e) {
+      throw unusable(folder, e);
+    }
+  }
+
+  private static UncheckedIOException unusable(@Nullable Path folder, IOException cause) {
+    return new UncheckedIOException(
+        new IOException("plans cannot be kept in %s: %s".formatted(folder, cause), cause));
   }
 
   private void planAll() throws InterruptedException {
@@ -99,6 +139,7 @@ public final class CudnnPlanning {
             planning.gpu(),
             kernels,
             planning.threads(),
+            cache,
             done -> planning.progress().accept(new Planning.Progress(known + done, total)));
     for (int i = 0; i < kernels.size(); i++) {
       outcomes.put(kernels.get(i), planned.get(i));
@@ -116,9 +157,14 @@ public final class CudnnPlanning {
    * thread has descriptors of its own.
    */
   static List<Planner.Outcome> plan(
-      Cudnn cudnn, GpuDescription gpu, List<CudnnKernel> kernels, int threads, Done progress)
+      Cudnn cudnn,
+      GpuDescription gpu,
+      List<CudnnKernel> kernels,
+      int threads,
+      @Nullable PlanCache cache,
+      Done progress)
       throws InterruptedException {
-    var work = new Work(cudnn, gpu, kernels, progress);
+    var work = new Work(cudnn, gpu, kernels, cache, progress);
     List<Thread> workers = new ArrayList<>();
     for (int i = 0; i < Math.min(threads, kernels.size()); i++) {
       workers.add(Thread.ofPlatform().name("shortcut-plan-" + i).daemon().start(work));
@@ -147,16 +193,23 @@ public final class CudnnPlanning {
     private final Cudnn cudnn;
     private final GpuDescription gpu;
     private final List<CudnnKernel> kernels;
+    private final @Nullable PlanCache cache;
     private final Done progress;
     private final Planner.Outcome[] outcomes;
     private int next;
     private int done;
     private @Nullable RuntimeException failure;
 
-    Work(Cudnn cudnn, GpuDescription gpu, List<CudnnKernel> kernels, Done progress) {
+    Work(
+        Cudnn cudnn,
+        GpuDescription gpu,
+        List<CudnnKernel> kernels,
+        @Nullable PlanCache cache,
+        Done progress) {
       this.cudnn = cudnn;
       this.gpu = gpu;
       this.kernels = kernels;
+      this.cache = cache;
       this.progress = progress;
       this.outcomes = new Planner.Outcome[kernels.size()];
     }
@@ -164,7 +217,7 @@ public final class CudnnPlanning {
     @Override
     public void run() {
       try (var owner = new Closer()) {
-        var planner = new Planner(cudnn, properties(owner));
+        var planner = new Planner(cudnn, properties(owner), cache);
         for (int i = take(); i >= 0; i = take()) {
           finished(i, planner.plan(kernels.get(i)));
         }

@@ -1,5 +1,6 @@
 package dev.shortcut.engine.backend.cudnn;
 
+import dev.shortcut.bindings.cudnn.BehaviorNote;
 import dev.shortcut.bindings.cudnn.Cudnn;
 import dev.shortcut.bindings.cudnn.CudnnException;
 import dev.shortcut.bindings.cudnn.DeviceProperties;
@@ -24,6 +25,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses among what cuDNN offers for a kernel on one kind of device, which need not be present:
@@ -51,16 +53,19 @@ final class Planner {
 
   private final Cudnn cudnn;
   private final DeviceProperties properties;
+  private final @Nullable PlanCache cache;
   private final Map<CudnnKernel, Outcome> outcomes = new HashMap<>();
 
   /**
    * A planner for one kind of device.
    *
    * @param properties must live as long as the planner
+   * @param cache what was made before, and what is made now for later; null for none
    */
-  Planner(Cudnn cudnn, DeviceProperties properties) {
+  Planner(Cudnn cudnn, DeviceProperties properties, @Nullable PlanCache cache) {
     this.cudnn = cudnn;
     this.properties = properties;
+    this.cache = cache;
   }
 
   /** What came of looking for a plan. */
@@ -86,11 +91,98 @@ final class Planner {
   Outcome plan(CudnnKernel kernel) {
     Outcome outcome = outcomes.get(kernel);
     if (outcome == null) {
-      outcome = search(kernel);
+      outcome = cache == null ? search(kernel) : search(kernel, cache);
       outcomes.put(kernel, outcome);
       LOG.log(Level.DEBUG, "{0}: {1}", kernel, outcome);
     }
     return outcome;
+  }
+
+  private Outcome search(CudnnKernel kernel, PlanCache plans) {
+    long start = System.nanoTime();
+    PlanKey key = PlanKey.of(kernel, cudnn, properties);
+    Optional<PlanEntry> kept = plans.find(key);
+    Optional<Plan> restored = kept.flatMap(entry -> restored(kernel, entry, start));
+    if (restored.isPresent()) {
+      plans.taken();
+      return new Found(restored.get());
+    }
+    for (PlanEntry entry : Stream.concat(kept.stream(), plans.relatives(key).stream()).toList()) {
+      Optional<Plan> rebuilt = rebuilt(kernel, entry, start);
+      if (rebuilt.isPresent()) {
+        plans.rebuilt(key, entry.key());
+        plans.store(key, rebuilt.get());
+        return new Found(rebuilt.get());
+      }
+    }
+    Outcome outcome = search(kernel);
+    if (outcome instanceof Found found) {
+      plans.chosen(key);
+      plans.store(key, found.plan());
+    }
+    return outcome;
+  }
+
+  /** The plan as it was kept, if cuDNN takes it for this device. */
+  private Optional<Plan> restored(CudnnKernel kernel, PlanEntry entry, long start) {
+    if (unsuitable(kernel, entry.numericalNotes()).isPresent()
+        || entry.workspaceBytes() > WORKSPACE_LIMIT) {
+      return Optional.empty();
+    }
+    try (var owner = new Closer()) {
+      ExecutionPlan plan = ExecutionPlan.fromJson(cudnn, owner, entry.json(), properties);
+      return plan.workspaceBytes() == entry.workspaceBytes()
+          ? Optional.of(plan(entry, EnginePlan.Source.CACHED_PLAN, start))
+          : Optional.empty();
+    } catch (CudnnException e) {
+      LOG.log(Level.DEBUG, "{0}: the kept plan is refused: {1}", kernel, e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  /** A plan of the same engine with the same settings, if it does what is wanted here, too. */
+  private Optional<Plan> rebuilt(CudnnKernel kernel, PlanEntry entry, long start) {
+    try (var owner = new Closer()) {
+      OperationGraph graph = CudnnGraphs.build(cudnn, owner, kernel);
+      EngineConfig config =
+          EngineConfig.of(cudnn, owner, graph, entry.engine(), entry.knobs(), properties);
+      if (unsuitable(kernel, config.numericalNotes()).isPresent()) {
+        return Optional.empty();
+      }
+      ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, config, null);
+      if (plan.workspaceBytes() > WORKSPACE_LIMIT) {
+        return Optional.empty();
+      }
+      var made =
+          new PlanEntry(
+              entry.key(),
+              plan.json(),
+              config.engineIndex(),
+              config.knobs(),
+              config.numericalNotes(),
+              config.behaviorNotes(),
+              plan.workspaceBytes());
+      return Optional.of(plan(made, EnginePlan.Source.ENGINE_AND_KNOBS, start));
+    } catch (CudnnException e) {
+      LOG.log(Level.DEBUG, "{0}: the kept engine is refused: {1}", kernel, e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  private static Plan plan(PlanEntry entry, EnginePlan.Source source, long start) {
+    return new Plan(
+        entry.json(),
+        entry.engine(),
+        entry.knobs(),
+        entry.numericalNotes(),
+        entry.behaviorNotes(),
+        entry.workspaceBytes(),
+        0,
+        source,
+        System.nanoTime() - start,
+        "%s, %s"
+            .formatted(
+                named(entry.engine(), entry.numericalNotes(), entry.behaviorNotes()), source));
   }
 
   private Outcome search(CudnnKernel kernel) {
@@ -102,7 +194,7 @@ final class Planner {
         List<EngineConfig> ranked = candidates(owner, graph, mode, passedOver);
         for (EngineConfig candidate : preferred(kernel, ranked)) {
           String engine = mode + " engine " + candidate.engineIndex();
-          Optional<String> unsuitable = unsuitable(kernel, candidate);
+          Optional<String> unsuitable = unsuitable(kernel, candidate.numericalNotes());
           if (unsuitable.isPresent()) {
             passOver(passedOver, unsuitable.get(), engine);
             continue;
@@ -159,8 +251,7 @@ final class Planner {
     passedOver.computeIfAbsent(reason, _ -> new ArrayList<>()).add(candidate);
   }
 
-  private static Optional<String> unsuitable(CudnnKernel kernel, EngineConfig candidate) {
-    Set<NumericalNote> notes = candidate.numericalNotes();
+  private static Optional<String> unsuitable(CudnnKernel kernel, Set<NumericalNote> notes) {
     for (NumericalNote note : NEVER) {
       if (notes.contains(note)) {
         return Optional.of(note.toString());
@@ -192,20 +283,24 @@ final class Planner {
       HeuristicMode mode,
       List<EngineConfig> ranked,
       Map<String, List<String>> passedOver) {
-    List<String> notes =
-        Stream.of(chosen.numericalNotes(), chosen.behaviorNotes())
-            .flatMap(Set::stream)
-            .map(Object::toString)
-            .sorted()
-            .toList();
-    return "cuDNN engine %d%s, %d of %d%s%s"
+    return "%s, %d of %d%s%s"
         .formatted(
-            chosen.engineIndex(),
-            notes.isEmpty() ? "" : " " + notes,
+            named(chosen.engineIndex(), chosen.numericalNotes(), chosen.behaviorNotes()),
             ranked.indexOf(chosen) + 1,
             ranked.size(),
             mode == HeuristicMode.FALLBACK ? " fallbacks" : "",
             passedOver.isEmpty() ? "" : ", passed over: " + counted(passedOver));
+  }
+
+  private static String named(
+      long engine, Set<NumericalNote> numericalNotes, Set<BehaviorNote> behaviorNotes) {
+    List<String> notes =
+        Stream.of(numericalNotes, behaviorNotes)
+            .flatMap(Set::stream)
+            .map(Object::toString)
+            .sorted()
+            .toList();
+    return "cuDNN engine %d%s".formatted(engine, notes.isEmpty() ? "" : " " + notes);
   }
 
   /** Reasons with how often each was given. */

@@ -3,6 +3,7 @@ package dev.shortcut.engine.backend.cudnn;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.bindings.library.NvidiaLibrary;
@@ -15,11 +16,19 @@ import dev.shortcut.engine.PlannedKernel.Kind;
 import dev.shortcut.engine.Planning;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.testing.VendorLibraries;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Nets planned by NVIDIA's cuDNN for GPUs that are not there. */
 @Tag("vendor")
@@ -86,5 +95,53 @@ class CudnnPlanningTest {
     assertTrue(
         report.refused().getFirst().implementation().contains("conv1"),
         () -> report.refused().toString());
+  }
+
+  /** What a folder of plans spares, with cuDNN's own plans. */
+  @Test
+  void keptPlansServeAnotherDriverAndASliceWithoutAskingForARanking(@TempDir Path folder)
+      throws InterruptedException {
+    Options kept = FP16.withMaxBatch(2).withPlanCache(folder);
+    PlanReport first = planning("h100", kept).run();
+    assertEquals(Set.of(EnginePlan.Source.HEURISTICS), sources(first));
+    PlanReport second = planning("h100", kept).run();
+    assertEquals(Set.of(EnginePlan.Source.CACHED_PLAN), sources(second));
+    assertEquals(choices(first), choices(second));
+    assertEquals(first.memory(), second.memory());
+    GpuDescription h100 = GpuDescription.known("h100");
+    for (GpuDescription other :
+        List.of(
+            h100.withDriver("13.0"),
+            GpuDescription.of(
+                h100.json()
+                    .replace("\"multiProcessorCount\": 132", "\"multiProcessorCount\": 16")))) {
+      try (var log = new Logged(PlanCache.class)) {
+        Planning planning = Planning.of(EightKernels.logits(), other, kept);
+        PlanReport rebuilt = planning.run();
+        assertEquals(Set.of(EnginePlan.Source.ENGINE_AND_KNOBS), sources(rebuilt));
+        assertEquals(choices(first), choices(rebuilt));
+        assertEquals(1, log.lines().size(), log.lines()::toString);
+        assertEquals(Set.of(EnginePlan.Source.CACHED_PLAN), sources(planning.run()));
+        assertEquals(1, log.lines().size(), log.lines()::toString);
+      }
+    }
+  }
+
+  private static Set<EnginePlan.Source> sources(PlanReport report) {
+    return report.plans().values().stream().map(EnginePlan::source).collect(Collectors.toSet());
+  }
+
+  private static List<String> choices(PlanReport report) {
+    return report.plans().values().stream()
+        .map(plan -> "%d %s %s".formatted(plan.engine(), plan.knobs(), plan.numericalNotes()))
+        .toList();
+  }
+
+  @Test
+  void aFolderThatCannotBeUsedIsAnErrorOfPlanning(@TempDir Path folder) throws IOException {
+    Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxrwxrwx"));
+    Planning planning = planning("h100", FP16.withPlanCache(folder));
+    var e = assertThrows(UncheckedIOException.class, planning::run);
+    assertTrue(e.getMessage().contains("chmod go-w"), e.getMessage());
   }
 }
