@@ -11,6 +11,7 @@ module dev.shortcut.bindings {
   exports dev.shortcut.bindings.cublas;
   exports dev.shortcut.bindings.cuda;
   exports dev.shortcut.bindings.cudnn;
+  exports dev.shortcut.bindings.dlpack;
   exports dev.shortcut.bindings.jcuda;
   exports dev.shortcut.bindings.library;
   exports dev.shortcut.bindings.nvidia;

@@ -90,6 +90,12 @@ final class Loader {
     return Linker.nativeLinker().downcallHandle(address, descriptor);
   }
 
+  /** A C function that calls Java, for the life of the process. */
+  static MemorySegment callback(MethodHandle target, FunctionDescriptor descriptor) {
+    checkNativeAccess();
+    return Linker.nativeLinker().upcallStub(target, descriptor, Arena.global());
+  }
+
   /**
    * What to do about a reason that the loader gave, as a sentence to append; empty where nothing is
    * known.

@@ -118,6 +118,22 @@ public final class NativeLibrary {
     return link(function, FunctionDescriptor.ofVoid(arguments));
   }
 
+  /**
+   * A handle for a C function that returns nothing and that a library gave out the address of, such
+   * as in a struct.
+   */
+  public static MethodHandle procedureAt(MemorySegment function, MemoryLayout... arguments) {
+    return Loader.link(function, FunctionDescriptor.ofVoid(arguments));
+  }
+
+  /**
+   * A C function that returns nothing and calls Java, for the life of the process. Whatever it
+   * throws ends the process.
+   */
+  public static MemorySegment callback(MethodHandle target, MemoryLayout... arguments) {
+    return Loader.callback(target, FunctionDescriptor.ofVoid(arguments));
+  }
+
   /** The functions that have been bound so far and the types that they were bound with. */
   public Map<String, MethodType> bound() {
     return Map.copyOf(bound);
