@@ -239,7 +239,7 @@ final class Examination {
               Verdict.MISSING,
               "",
               "",
-              "There is none for CUDA %d.".formatted(wanted),
+              "It is needed %s, and there is none for CUDA %d.".formatted(use(kind), wanted),
               Install.packages(kind, wanted),
               e.attempts()));
       return null;
@@ -298,6 +298,19 @@ final class Examination {
     return cudaMajor != 0 ? cudaMajor : Math.clamp(driverMajor, OLDEST_MAJOR, NEWEST_MAJOR);
   }
 
+  /** What a library is needed for, behind "it is needed". */
+  private String use(NvidiaLibrary kind) {
+    if (purpose == Purpose.PLAN) {
+      return kind == NvidiaLibrary.CUDNN ? "to make plans" : "for kernels that cuDNN compiles";
+    }
+    return switch (kind) {
+      case DRIVER -> "for all that a GPU is to do";
+      case CUDNN -> "for convolutions and poolings";
+      case CUBLASLT -> "for matrix products";
+      case NVRTC -> "to compile kernels for the GPU";
+    };
+  }
+
   private String again(NvidiaLibrary kind) {
     return "Install it again: " + Install.packages(kind, wantedMajor());
   }
@@ -309,7 +322,13 @@ final class Examination {
       findings.put(
           kind,
           new Finding(
-              kind.title(), Verdict.MISSING, "", "", "There is none.", remedy, e.attempts()));
+              kind.title(),
+              Verdict.MISSING,
+              "",
+              "",
+              "It is needed %s, and there is none.".formatted(use(kind)),
+              remedy,
+              e.attempts()));
       return null;
     }
   }
