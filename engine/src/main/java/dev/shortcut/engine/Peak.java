@@ -1,5 +1,7 @@
 package dev.shortcut.engine;
 
+import dev.shortcut.engine.backend.Backend;
+import dev.shortcut.engine.backend.Backends;
 import dev.shortcut.engine.cost.Roofline;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
@@ -75,6 +77,12 @@ public record Peak(double flopsPerSecond, OptionalDouble bytesPerSecond, String 
    * @throws InterruptedException if interrupted before it is known
    */
   public static Peak of(Options options) throws InterruptedException {
+    try (Backend backend = Backends.open(options).backend()) {
+      Optional<Peak> figures = ofFigures(backend.devices(), options.precision());
+      if (figures.isPresent()) {
+        return figures.get();
+      }
+    }
     Peak best = null;
     for (Probe probe : PROBES) {
       Options own =
@@ -86,10 +94,6 @@ public record Peak(double flopsPerSecond, OptionalDouble bytesPerSecond, String 
       Graph graph = probe.graph();
       try (Weights weights = Weights.constant(graph, WEIGHT);
           Engine engine = Engine.open(Model.of(graph, weights), own)) {
-        Optional<Peak> figures = ofFigures(engine.devices(), options.precision());
-        if (figures.isPresent()) {
-          return figures.get();
-        }
         Measurement measured =
             Benchmark.of(engine)
                 .batch(probe.batch)

@@ -68,6 +68,8 @@ final class BenchCommand implements Callable<Integer> {
 
   @Mixin private DeviceOptions device = new DeviceOptions();
 
+  @Mixin private PlanCacheOption plans = new PlanCacheOption();
+
   @Mixin private FormatOption format = new FormatOption();
 
   BenchCommand(Console console) {
@@ -76,7 +78,7 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    Options base = device.options();
+    Options base = device.options().withPlanCache(plans.folder());
     console.message("finding the machine's peak");
     Peak peak = Peak.of(base);
     console.message(

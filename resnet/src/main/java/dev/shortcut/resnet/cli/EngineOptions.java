@@ -16,9 +16,11 @@ final class EngineOptions {
 
   @Mixin private DeviceOptions device = new DeviceOptions();
 
+  @Mixin private PlanCacheOption plans = new PlanCacheOption();
+
   /** The library's defaults with what was asked for. */
   Options options() {
-    return device.options().withMaxBatch(batch);
+    return device.options().withMaxBatch(batch).withPlanCache(plans.folder());
   }
 
   boolean explain() {

@@ -38,7 +38,9 @@ import picocli.CommandLine.Spec;
           + " library; no GPU, no driver that runs, and no weights. Shown are for each kernel the engine, whether its code comes"
           + " precompiled, its knobs, its workspace, cuDNN's notes on it, the size of its plan, how many other candidates there were and"
           + " what the choice took; and the memory that the network takes on that GPU. cuBLASLt chooses for linear layers on the GPU"
-          + " itself.%n",
+          + " itself. The plans are kept in a folder, which can be copied to a machine with the GPU: an engine there that is given it"
+          + " with --plan-cache takes the plans from it. Where driver or size of the GPU differ, it builds the same engines anew; where"
+          + " cuDNN's version differs, it asks cuDNN.%n",
       "Predicted times are what the described GPU's peaks allow: each kernel takes its arithmetic at the peak rate or its bytes"
           + " at the memory's peak rate, whichever is longer, and 2 microseconds for its launch. Nothing of them is measured, and real"
           + " kernels take longer.%n",
@@ -47,6 +49,7 @@ import picocli.CommandLine.Spec;
       "%nExamples:",
       "  shortcut plan --gpu h100 --model resnet50 --precision fp16 --batch 32",
       "  shortcut plan --gpu all --model resnet18,resnet50 --precision fp16 --format csv -o plans.csv",
+      "  shortcut plan --gpu l4 --model resnet50 --precision fp16 --all-sizes --plan-cache plans",
       "  shortcut plan --gpu gpu.json --driver 12.4 --report   # of 'doctor --export-device gpu.json' over there"
     })
 final class PlanCommand implements Callable<Integer> {
@@ -137,6 +140,8 @@ final class PlanCommand implements Callable<Integer> {
       converter = DeviceOptions.Count.class)
   private @Nullable Integer threads;
 
+  @Mixin private PlanCacheOption plans = new PlanCacheOption();
+
   @Mixin private FormatOption format = new FormatOption();
 
   @Option(
@@ -216,6 +221,7 @@ final class PlanCommand implements Callable<Integer> {
             .withPrecision(precision)
             .withSlots(slots)
             .withMaxBatch(batch)
+            .withPlanCache(plans.folder())
             // Pictures come as bytes; what they are normalised with changes no plan.
             .withInput(new InputFormat.Uint8Nhwc(List.of(0.5, 0.5, 0.5), List.of(0.5, 0.5, 0.5)));
     Planning planning = Planning.of(graph, gpu, options);
@@ -226,7 +232,7 @@ final class PlanCommand implements Callable<Integer> {
       planning = planning.withThreads(threads);
     }
     List<Integer> batchSizes = planning.batchSizes();
-    PlanReport plans =
+    PlanReport planned =
         run(planning, "%s %s %s %d".formatted(name, network.name(), precision, batch));
     SequencedMap<Integer, Prediction> predictions = new TreeMap<>();
     gpu.peaks()
@@ -237,7 +243,7 @@ final class PlanCommand implements Callable<Integer> {
             predictions.put(each, Prediction.of(costs, roofline, each));
           }
         });
-    return new PlannedNetwork(name, network.name(), plans, predictions);
+    return new PlannedNetwork(name, network.name(), planned, predictions);
   }
 
   private Graph graph(Architecture network) {

@@ -1,5 +1,6 @@
 package dev.shortcut.resnet.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -12,13 +13,19 @@ import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.cost.CostReport;
 import dev.shortcut.engine.cost.Prediction;
 import dev.shortcut.resnet.Architecture;
+import dev.shortcut.resnet.batch.NpyType;
+import dev.shortcut.resnet.batch.NpyWriter;
 import dev.shortcut.testing.VendorLibraries;
+import dev.shortcut.testing.device.SoftwareDevice;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
@@ -33,16 +40,22 @@ class PlanTest {
   @TempDir Path folder;
 
   private static Cli.Result plan(String... arguments) {
+    return Cli.run(command(arguments));
+  }
+
+  /** Plans of earlier runs must not matter here. */
+  private static String[] command(String... arguments) {
     List<String> command = new ArrayList<>(List.of("plan"));
     command.addAll(List.of(arguments));
-    return Cli.run(command.toArray(String[]::new));
+    if (!command.contains("--plan-cache")) {
+      command.addAll(List.of("--plan-cache", "none"));
+    }
+    return command.toArray(String[]::new);
   }
 
   /** In a process of its own, for which libraries are missing that this one may have opened. */
   private Cli.Result planWithout(String property, String... arguments) throws Exception {
-    List<String> command = new ArrayList<>(List.of("plan"));
-    command.addAll(List.of(arguments));
-    ProcessBuilder builder = Cli.process(command.toArray(String[]::new));
+    ProcessBuilder builder = Cli.process(command(arguments));
     Path out = folder.resolve("out");
     Path err = folder.resolve("err");
     String missing = folder.resolve("missing.so").toString();
@@ -112,6 +125,44 @@ class PlanTest {
     Cli.Result result = plan("--gpu", "h100", "--precision", "int8");
     assertEquals(ExitCodes.NO_DEVICE, result.status(), result.err());
     assertTrue(result.err().contains("int8"), result.err());
+  }
+
+  /** How many plans a command made on the software device. */
+  private static long made(String... command) {
+    int before = SoftwareDevice.log().size();
+    Cli.Result result = Cli.run(command);
+    assertEquals(ExitCodes.OK, result.status(), result.err());
+    List<String> log = SoftwareDevice.log();
+    return log.subList(before, log.size()).stream()
+        .filter(line -> line.startsWith("cudnn planning"))
+        .count();
+  }
+
+  @Tag("native")
+  @Test
+  void aCommandTakesThePlansThatAnEarlierOneLeft() throws IOException {
+    SoftwareDevice.install();
+    SoftwareDevice.reset();
+    Path input = folder.resolve("x.npy");
+    Path output = folder.resolve("y.npy");
+    Path cache = folder.resolve("plans");
+    try (Arena arena = Arena.ofConfined();
+        NpyWriter writer = NpyWriter.create(input, NpyType.FLOAT32, List.of(3L, 32L, 32L))) {
+      writer.write(arena.allocate(3 * 32 * 32 * Float.BYTES));
+      writer.finish();
+    }
+    String arguments =
+        "run --model resnet20 --weights random:1 --backend cuda --input %s -o %s --plan-cache "
+            .formatted(input, output);
+    long without = made((arguments + "none").split(" "));
+    byte[] expected = Files.readAllBytes(output);
+    assertTrue(without > 0);
+    assertFalse(Files.exists(cache));
+    assertEquals(without, made((arguments + cache).split(" ")));
+    assertEquals(0, made((arguments + cache).split(" ")));
+    assertArrayEquals(expected, Files.readAllBytes(output));
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
   }
 
   /** With NVIDIA's own cuDNN. */
@@ -269,6 +320,45 @@ class PlanTest {
       assertEquals("none", conv1.get("kind").textValue());
       assertFalse(conv1.has("engine"));
       assertTrue(conv1.get("implementation").textValue().contains("no implementation of conv1"));
+    }
+
+    private List<String> sources(String... more) throws IOException {
+      List<String> arguments =
+          new ArrayList<>(
+              List.of("--gpu", "h100", "--model", "resnet20", "--precision", "fp16", "--batch"));
+      arguments.addAll(List.of("2", "--format", "json"));
+      arguments.addAll(List.of(more));
+      Cli.Result result = plan(arguments.toArray(String[]::new));
+      assertEquals(ExitCodes.OK, result.status(), result.err());
+      List<String> sources = new ArrayList<>();
+      for (JsonNode kernel : JSON.readTree(result.out()).at("/networks/0/kernels")) {
+        if (kernel.has("source")) {
+          sources.add(kernel.get("source").textValue());
+        }
+      }
+      return sources.stream().distinct().toList();
+    }
+
+    @Test
+    void aCacheIsMadeAndServesOtherDrivers() throws Exception {
+      String cache = folder.resolve("plans").toString();
+      assertEquals(List.of("heuristics"), sources("--plan-cache", cache));
+      assertEquals(List.of("cached-plan"), sources("--plan-cache", cache));
+      assertEquals(List.of("engine-and-knobs"), sources("--plan-cache", cache, "--driver", "13"));
+      assertEquals(List.of("heuristics"), sources("--plan-cache", "none"));
+    }
+
+    @Test
+    void aCacheThatOthersMayWriteIsRefused() throws Exception {
+      Path cache =
+          Files.createDirectory(
+              folder.resolve("plans"),
+              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+      Files.setPosixFilePermissions(cache, PosixFilePermissions.fromString("rwxrwxrwx"));
+      Cli.Result result =
+          plan("--gpu", "h100", "--model", "resnet20", "--plan-cache", cache.toString());
+      assertEquals(ExitCodes.INPUTS_FAILED, result.status(), result.err());
+      assertTrue(result.err().contains("others could put anything there"), result.err());
     }
 
     @Test

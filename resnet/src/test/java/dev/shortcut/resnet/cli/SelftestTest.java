@@ -273,10 +273,12 @@ class SelftestTest {
   @Test
   void benchComparesAGpuWithItsFigures() throws Exception {
     SoftwareDevice.install();
-    SoftwareDevice.reset(SoftwareDevice.settings().devices(2));
+    SoftwareDevice.reset(SoftwareDevice.settings().devices(2).work(false));
     Cli.Result result =
         Cli.run(
             "bench",
+            "--plan-cache",
+            "none",
             "--backend",
             "cuda",
             "--device",
@@ -328,7 +330,9 @@ class SelftestTest {
       "--batch",
       "2",
       "--top",
-      "1"
+      "1",
+      "--plan-cache",
+      "none"
     };
     Cli.Result many = Cli.run(all);
     assertEquals(ExitCodes.OK, many.status(), many.err());
