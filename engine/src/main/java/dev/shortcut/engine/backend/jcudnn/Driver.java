@@ -67,6 +67,10 @@ final class Driver {
     Call.driver("cuCtxPushCurrent", () -> JCudaDriver.cuCtxPushCurrent(context)).run();
   }
 
+  static void setCurrent(CUcontext context) {
+    Call.driver("cuCtxSetCurrent", () -> JCudaDriver.cuCtxSetCurrent(context)).run();
+  }
+
   static void pop() {
     Call.driver("cuCtxPopCurrent", () -> JCudaDriver.cuCtxPopCurrent(new CUcontext())).run();
   }

@@ -150,7 +150,7 @@ final class JCudnnDevice {
       CUgraph graph = record(stream, work, graphs);
       var executable = new CUgraphExec();
       Driver.make(
-          "cuGraphInstantiate",
+          "cuGraphInstantiateWithFlags",
           () -> JCudaDriver.cuGraphInstantiate(executable, graph, 0),
           "cuGraphExecDestroy",
           () -> JCudaDriver.cuGraphExecDestroy(executable),
@@ -166,6 +166,7 @@ final class JCudnnDevice {
     Call.driver("cuStreamBeginCapture", () -> JCudaDriver.cuStreamBeginCapture(stream, mode)).run();
     try {
       work.run();
+      return end(stream, graphs);
     } catch (Throwable t) {
       // A stream that is left recording would refuse everything else.
       try {
@@ -175,7 +176,6 @@ final class JCudnnDevice {
       }
       throw t;
     }
-    return end(stream, graphs);
   }
 
   private static CUgraph end(CUstream stream, Closer graphs) {

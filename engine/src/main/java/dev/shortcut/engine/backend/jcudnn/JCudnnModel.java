@@ -108,32 +108,30 @@ final class JCudnnModel implements CompiledModel {
       return new MemoryReport(device().constants().bytes(), arena(largest), 0, 0, slots);
     }
 
-    /** Frees everything; of a device that is lost nothing can be freed. */
+    /**
+     * Frees everything, on a thread that ends then, so that what is current on it need not be put
+     * back; of a device that is lost nothing can be freed.
+     */
     void close() {
       if (device != null && device.health().isLost()) {
         return;
       }
-      boolean entered = false;
       CUcontext opened = context;
       if (opened != null) {
-        try {
-          Driver.push(opened);
-          entered = true;
-        } catch (JCudaException e) {
-          // What can be freed without is.
-          LOG.log(Level.WARNING, "closing a model on " + name(), e);
-        }
+        enter(opened);
       }
       owner.close();
-      if (entered) {
-        try {
-          Driver.pop();
-        } catch (JCudaException e) {
-          // The thread ends in a moment, and its stack of contexts with it.
-          LOG.log(Level.WARNING, "closing a model on " + name(), e);
-        }
-      }
       contextOwner.close();
+    }
+
+    private void enter(CUcontext opened) {
+      try {
+        Driver.push(opened);
+      } catch (JCudaException e) {
+        LOG.log(Level.WARNING, "closing a model on " + name(), e);
+        // Nothing can be freed without.
+        Driver.setCurrent(opened);
+      }
     }
   }
 

@@ -119,7 +119,9 @@ final class JCudnnSlot implements Slot {
       program.enqueueAll();
       Driver.synchronize(stream);
     } catch (JCudaException e) {
-      throw device.health().failed("the first run of " + program.attempted(), e, stream);
+      RuntimeException failure =
+          device.health().failed("the first run of " + program.attempted(), e, stream);
+      throw e.notSupported() ? Lowering.refusal(program.attempted(), e) : failure;
     }
   }
 

@@ -97,10 +97,7 @@ final class Lowering {
         lower(node);
       } catch (JCudaException e) {
         if (e.notSupported()) {
-          throw new ModelException(
-              "cuDNN's calls from before its graph API do not do %s: %s; the backend cuda may"
-                  .formatted(attempt(node), e.getMessage()),
-              e);
+          throw refusal(attempt(node), e);
         }
         throw device.health().failed("preparing " + attempt(node), e, null);
       }
@@ -108,6 +105,14 @@ final class Lowering {
     results();
     MemoryPlan plan = MemoryPlanner.plan(buffers(), Constants.ALIGNMENT);
     return new Program(batch, steps, plan, handedOver, handedBack, activations(), reports(plan));
+  }
+
+  /** What to throw where cuDNN has nothing that does a layer. */
+  static ModelException refusal(String attempted, JCudaException reason) {
+    return new ModelException(
+        "cuDNN's calls from before its graph API do not do %s: %s; the backend cuda may"
+            .formatted(attempted, reason.getMessage()),
+        reason);
   }
 
   private int images() {

@@ -10,14 +10,17 @@ import dev.shortcut.engine.testing.MapWeights;
 import java.util.Random;
 
 /** A net of eight kernels, one of each kind that there is. */
-final class EightKernels {
-  static final Shape IMAGE = new Shape(3, 8, 8);
-  static final int CLASSES = 5;
+public final class EightKernels {
+  /** What it takes. */
+  public static final Shape IMAGE = new Shape(3, 8, 8);
+
+  /** How many values it gives. */
+  public static final int CLASSES = 5;
 
   private EightKernels() {}
 
   /** Up to the linear layer: what is computed exactly from whole numbers. */
-  static Graph logits() {
+  public static Graph logits() {
     var g = new GraphBuilder("eight", IMAGE);
     Node x = g.add("conv1", new Layer.Convolution(8, 3, 1, 1), g.input());
     Node y = g.convBnRelu("conv2", "bn2", "relu2", x, new Layer.Convolution(16, 3, 2, 1));
@@ -29,7 +32,7 @@ final class EightKernels {
   }
 
   /** All eight. */
-  static Graph probabilities() {
+  public static Graph probabilities() {
     return logits().append("softmax", new Layer.Softmax());
   }
 
@@ -41,7 +44,7 @@ final class EightKernels {
    * Filters with two whole numbers each and zeros else, so that everything computed from small
    * whole numbers has the eight bits that bfloat16 keeps.
    */
-  static MapWeights sparse(Graph graph, Random random) {
+  public static MapWeights sparse(Graph graph, Random random) {
     var weights = new MapWeights();
     for (Parameter parameter : graph.parameters()) {
       float[] values = new float[Math.toIntExact(parameter.elements())];
