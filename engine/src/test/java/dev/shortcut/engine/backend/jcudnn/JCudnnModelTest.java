@@ -22,6 +22,7 @@ import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.Options.Launch;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.backend.Slot;
 import dev.shortcut.engine.backend.cudnn.EightKernels;
 import dev.shortcut.engine.graph.Graph;
@@ -32,6 +33,7 @@ import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -40,6 +42,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcudnn.JCudnn;
@@ -114,7 +117,8 @@ class JCudnnModelTest {
         assertThrows(
             DeviceUnavailableException.class,
             () -> open(graph, sparse(graph), options().withPrecision(precision)));
-    assertTrue(String.valueOf(e.getMessage()).contains("fp32, tf32, fp16 and bf16"), e.getMessage());
+    assertTrue(
+        String.valueOf(e.getMessage()).contains("fp32, tf32, fp16 and bf16"), e.getMessage());
   }
 
   @Test
@@ -163,8 +167,7 @@ class JCudnnModelTest {
     try (Engine engine = open(graph, weights, options())) {
       assertSameValues(expected, engine.run(byChannel));
     }
-    try (Engine engine =
-        open(graph, weights, options().withInput(new InputFormat.Float32Nhwc()))) {
+    try (Engine engine = open(graph, weights, options().withInput(new InputFormat.Float32Nhwc()))) {
       assertSameValues(expected, engine.run(byPixel));
     }
   }
@@ -341,20 +344,23 @@ class JCudnnModelTest {
     try (var backend = JCudnnBackend.open(new DeviceChoice.First());
         CompiledModel model =
             backend.compile(graph, sparse(graph), List.of(2), options().withMaxBatch(2));
-        Arena arena = Arena.ofConfined()) {
+        Arena arena = Arena.ofShared()) {
       Slot slot = model.slots().getFirst();
-      slot.attach();
-      var names = new LinkedHashSet<String>();
-      slot.profile(
-          2,
-          arena.allocateFrom(ValueLayout.JAVA_FLOAT, wholeNumbers(2)),
-          arena.allocate(ValueLayout.JAVA_FLOAT, 2L * EightKernels.CLASSES),
-          (name, nanos) -> {
-            assertTrue(nanos >= 0, name);
-            names.add(name);
-          });
+      MemorySegment input = arena.allocateFrom(ValueLayout.JAVA_FLOAT, wholeNumbers(2));
+      MemorySegment output = arena.allocate(ValueLayout.JAVA_FLOAT, 2L * EightKernels.CLASSES);
+      Set<String> names =
+          PlatformThread.call(
+              "slot",
+              () -> {
+                var told = new LinkedHashSet<String>();
+                slot.attach();
+                slot.profile(2, input, output, (name, nanos) -> told.add(name));
+                return told;
+              });
       List<String> steps = new ArrayList<>(List.of("input"));
-      graph.nodes().stream().filter(node -> node.layer().isKernel()).forEach(node -> steps.add(node.name()));
+      graph.nodes().stream()
+          .filter(node -> node.layer().isKernel())
+          .forEach(node -> steps.add(node.name()));
       steps.add("output");
       assertEquals(steps, List.copyOf(names));
     }
