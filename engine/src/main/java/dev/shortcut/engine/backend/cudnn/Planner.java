@@ -126,7 +126,7 @@ final class Planner {
   /** The plan as it was kept, if cuDNN takes it for this device. */
   private Optional<Plan> restored(CudnnKernel kernel, PlanEntry entry, long start) {
     if (unsuitable(kernel, entry.numericalNotes()).isPresent()
-        || entry.workspaceBytes() > WORKSPACE_LIMIT) {
+        || isTooMuch(entry.workspaceBytes())) {
       return Optional.empty();
     }
     try (var owner = new Closer()) {
@@ -150,7 +150,7 @@ final class Planner {
         return Optional.empty();
       }
       ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, config, null);
-      if (plan.workspaceBytes() > WORKSPACE_LIMIT) {
+      if (isTooMuch(plan.workspaceBytes())) {
         return Optional.empty();
       }
       var made =
@@ -201,7 +201,7 @@ final class Planner {
           }
           try {
             ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, candidate, null);
-            if (plan.workspaceBytes() > WORKSPACE_LIMIT) {
+            if (isTooMuch(plan.workspaceBytes())) {
               passOver(
                   passedOver,
                   String.format(
@@ -249,6 +249,10 @@ final class Planner {
   private static void passOver(
       Map<String, List<String>> passedOver, String reason, String candidate) {
     passedOver.computeIfAbsent(reason, _ -> new ArrayList<>()).add(candidate);
+  }
+
+  private static boolean isTooMuch(long workspaceBytes) {
+    return workspaceBytes > WORKSPACE_LIMIT;
   }
 
   private static Optional<String> unsuitable(CudnnKernel kernel, Set<NumericalNote> notes) {

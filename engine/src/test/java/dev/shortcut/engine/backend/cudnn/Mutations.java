@@ -215,8 +215,8 @@ final class Mutations {
           Mutation.of(
               "no bound for scratch space",
               Planner.class,
-              "if (plan.workspaceBytes() > WORKSPACE_LIMIT) {",
-              "if (plan.workspaceBytes() < 0) {",
+              "return workspaceBytes > WORKSPACE_LIMIT;",
+              "return workspaceBytes < 0;",
               MEMORY,
               FAILURE),
 
