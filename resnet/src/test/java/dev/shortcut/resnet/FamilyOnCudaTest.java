@@ -5,8 +5,11 @@ import static dev.shortcut.engine.testing.Tensors.assertSameValues;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.shortcut.engine.DeviceException;
 import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.ShortcutException;
 import dev.shortcut.engine.Tolerance;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Layer;
@@ -14,19 +17,25 @@ import dev.shortcut.engine.graph.Node;
 import dev.shortcut.engine.graph.Parameter;
 import dev.shortcut.engine.graph.Weights;
 import dev.shortcut.engine.testing.BackendUnderTest;
+import dev.shortcut.engine.testing.InjectedFault;
 import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.resnet.weights.RandomWeights;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -91,17 +100,83 @@ class FamilyOnCudaTest {
     }
   }
 
+  /**
+   * One failure for each call site: a function and the one called before it, of which a large net
+   * has a hundred among nine thousand calls. Which of a site's calls fails is the seed's choice.
+   */
+  @Test
+  void aFailureAtEachCallSiteIsNamedAndLeavesNothingBehind() throws InterruptedException {
+    Random random = TestSeed.random();
+    Graph graph = graph("resnet50");
+    MapWeights weights = sparse(graph, random);
+    float[] image = Tensors.integers(random, (int) graph.input().shape().elements(), 2);
+    SoftwareDevice.install();
+    float[] expected = new float[0];
+    // Twice, since the first engine of a process makes some calls more.
+    for (int i = 0; i < 2; i++) {
+      SoftwareDevice.reset();
+      try (Engine engine = open(graph, weights, Precision.FP16)) {
+        expected = engine.run(image);
+      }
+    }
+    // This one returns no status, so it cannot fail and does not count.
+    List<String> log =
+        SoftwareDevice.log().stream()
+            .filter(line -> !line.contains("cudnnGetLastErrorString"))
+            .toList();
+    assertEquals(SoftwareDevice.calls(), log.size(), "the log holds all calls");
+    Map<String, List<Integer>> sites = new TreeMap<>();
+    for (int i = 1; i < log.size(); i++) {
+      String site = log.get(i - 1).split(" ")[1] + ", " + log.get(i).split(" ")[1];
+      sites.computeIfAbsent(site, _ -> new ArrayList<>()).add(i + 1);
+    }
+    assertTrue(sites.size() > 80, sites::toString);
+    Logger quiet = Logger.getLogger("dev.shortcut");
+    quiet.setLevel(Level.OFF); // what could not be freed is logged
+    int thrown = 0;
+    List<String> wrong = new ArrayList<>();
+    try {
+      for (var site : sites.entrySet()) {
+        List<Integer> calls = site.getValue();
+        int call = calls.get(random.nextInt(calls.size()));
+        SoftwareDevice.reset();
+        SoftwareDevice.failCall(call);
+        List<String> found = new ArrayList<>();
+        try (Engine engine = open(graph, weights, Precision.FP16)) {
+          try {
+            assertSameValues(expected, engine.run(image));
+          } catch (DeviceException e) {
+            thrown++;
+            found.addAll(InjectedFault.wrongIn(e));
+            assertSameValues(expected, engine.run(image));
+          }
+        } catch (ShortcutException e) {
+          thrown++;
+          found.addAll(InjectedFault.wrongIn(e));
+        }
+        found.addAll(InjectedFault.leftBehind());
+        found.forEach(what -> wrong.add("%s (call %d): %s".formatted(site.getKey(), call, what)));
+      }
+    } finally {
+      quiet.setLevel(null);
+    }
+    assertEquals(List.of(), wrong);
+    assertTrue(thrown > sites.size() / 3, thrown + " exceptions at " + sites.size() + " sites");
+  }
+
+  private static Engine open(Graph graph, Weights weights, Precision precision) {
+    return Engine.open(
+        Model.of(graph, weights),
+        BackendUnderTest.CUDNN.options().withMaxBatch(1).withPrecision(precision));
+  }
+
   private static float[] run(
       String name, Graph graph, Weights weights, Precision precision, float[] image)
       throws InterruptedException {
     SoftwareDevice.install();
     SoftwareDevice.reset();
     float[] result;
-    try (Engine engine =
-        BackendUnderTest.CUDNN.open(
-            graph,
-            weights,
-            BackendUnderTest.CUDNN.options().withMaxBatch(1).withPrecision(precision))) {
+    try (Engine engine = open(graph, weights, precision)) {
       if (KERNELS.containsKey(name)) {
         assertEquals(KERNELS.get(name), engine.kernels().size());
       }

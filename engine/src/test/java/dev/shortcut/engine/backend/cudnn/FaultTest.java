@@ -13,6 +13,7 @@ import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.ShortcutException;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.testing.BackendUnderTest;
+import dev.shortcut.engine.testing.InjectedFault;
 import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
@@ -86,7 +87,7 @@ class FaultTest {
         assertSameValues(expected, engine.run(IMAGES));
       } catch (ShortcutException e) {
         failed++;
-        names(e, wrong);
+        wrong.addAll(InjectedFault.wrongIn(e));
       } catch (RuntimeException e) {
         wrong.add("call %d, %s: %s".formatted(call, SoftwareDevice.fired(), e));
       }
@@ -111,7 +112,7 @@ class FaultTest {
           wrong.add("call %d, %s, was not noticed".formatted(call, SoftwareDevice.fired()));
         } catch (DeviceException e) {
           assertFalse(e.fatal(), e.getMessage());
-          names(e, wrong);
+          wrong.addAll(InjectedFault.wrongIn(e));
         }
         assertSameValues(expected, engine.run(IMAGES));
       }
@@ -139,33 +140,7 @@ class FaultTest {
     assertEquals(List.of(), wrong);
   }
 
-  /** The message names the C function that failed. */
-  private static void names(ShortcutException e, List<String> wrong) {
-    String function = SoftwareDevice.fired().getLast().split(" ")[1];
-    if (!String.valueOf(e.getMessage()).contains(function)) {
-      wrong.add("%s is not named in: %s".formatted(function, e.getMessage()));
-    }
-  }
-
-  /**
-   * A call that was to free something, and failed, leaves just that: nobody could free it any more.
-   */
   private static void leavesNothing(long call, List<String> wrong) {
-    String fired = SoftwareDevice.fired().isEmpty() ? "" : SoftwareDevice.fired().getLast();
-    boolean frees = fired.matches(".* \\w*(Destroy|Free|Release|Unload)\\w* .*");
-    long objects =
-        SoftwareDevice.live().entrySet().stream()
-            .filter(e -> !e.getKey().matches(".*bytes|primary context retained"))
-            .mapToLong(e -> e.getValue())
-            .sum();
-    boolean bytes = SoftwareDevice.bytesInUse(0) > 0 && !fired.contains("cuMemFree");
-    if (objects > (frees ? 1 : 0) || bytes) {
-      wrong.add(
-          "call %d, %s, left %s and %d bytes"
-              .formatted(call, fired, SoftwareDevice.live(), SoftwareDevice.bytesInUse(0)));
-    }
-    SoftwareDevice.complaints().stream()
-        .filter(complaint -> !(frees && complaint.contains("still owned 1 of kind")))
-        .forEach(complaint -> wrong.add("call %d, %s: %s".formatted(call, fired, complaint)));
+    InjectedFault.leftBehind().forEach(left -> wrong.add("call %d, %s".formatted(call, left)));
   }
 }
