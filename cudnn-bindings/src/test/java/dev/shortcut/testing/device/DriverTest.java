@@ -7,8 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.testing.TestSeed;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -18,6 +24,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -189,6 +196,39 @@ class DriverTest {
   }
 
   @Test
+  void registeredMemoryIsPinnedUntilItIsNoLongerRegistered() {
+    long stream = stream();
+    long device = allocate(8);
+    MemorySegment host = driver.room(8);
+    driver.check("cuMemHostRegister_v2", host, 8L, 1);
+    assertEquals(712, driver.status("cuMemHostRegister_v2", host, 8L, 1));
+    assertComplaint("registered already");
+    assertEquals(INVALID_VALUE, driver.status("cuMemFreeHost", host));
+    host.set(ValueLayout.JAVA_LONG, 0, 1);
+    driver.check("cuMemcpyHtoDAsync_v2", device, host, 8L, stream);
+    host.set(ValueLayout.JAVA_LONG, 0, 2);
+    assertEquals(2, read(device), "read when the copy runs");
+    driver.check("cuMemHostUnregister", host);
+    assertEquals(Map.of("device memory", 1L), liveMemory());
+    assertEquals(713, driver.status("cuMemHostUnregister", host));
+    host.set(ValueLayout.JAVA_LONG, 0, 3);
+    driver.check("cuMemcpyHtoDAsync_v2", device, host, 8L, stream);
+    host.set(ValueLayout.JAVA_LONG, 0, 4);
+    assertEquals(3, read(device), "read before the call returns");
+  }
+
+  @Test
+  void memoryThatIsNoLongerRegisteredBeforeItsCopyRunsIsFound() {
+    long stream = stream();
+    MemorySegment host = driver.room(8);
+    driver.check("cuMemHostRegister_v2", host, 8L, 1);
+    driver.check("cuMemcpyHtoDAsync_v2", allocate(8), host, 8L, stream);
+    driver.check("cuMemHostUnregister", host);
+    assertEquals(700, driver.status("cuStreamSynchronize", stream));
+    assertComplaint("copy to device: pinned host memory was freed before the copy had its turn");
+  }
+
+  @Test
   void pinnedMemoryFreedBeforeItsCopyRunsIsFound() {
     long stream = stream();
     long device = allocate(8);
@@ -341,6 +381,50 @@ class DriverTest {
       assertTrue(asked++ < 100);
     }
     assertEquals(0, driver.status("cuStreamQuery", stream));
+  }
+
+  @Test
+  void aHostFunctionHasItsTurnAsOtherWorkDoes() throws Exception {
+    long stream = stream();
+    long device = allocate(8);
+    MemorySegment host = pinned(8);
+    driver.check("cuMemsetD8Async", device, (byte) 1, 8L, stream);
+    driver.check("cuMemcpyDtoHAsync_v2", host, device, 8L, stream);
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment seen = arena.allocate(8);
+      Consumer<MemorySegment> increment =
+          argument -> {
+            long value = host.get(ValueLayout.JAVA_LONG, 0);
+            argument.set(ValueLayout.JAVA_LONG, 0, value);
+            host.set(ValueLayout.JAVA_LONG, 0, value + 1);
+          };
+      driver.check("cuLaunchHostFunc", stream, pointer(increment, arena), seen);
+      driver.check("cuMemcpyHtoDAsync_v2", device, host, 8L, stream);
+      assertEquals(0, seen.get(ValueLayout.JAVA_LONG, 0));
+      assertEquals(4, SoftwareDevice.pending());
+      driver.check("cuStreamSynchronize", stream);
+      assertEquals(0x0101010101010101L, seen.get(ValueLayout.JAVA_LONG, 0));
+    }
+    assertEquals(0x0101010101010102L, read(device));
+    assertEquals(
+        List.of("fill", "copy to host", "host function", "copy to device"),
+        SoftwareDevice.work().subList(0, 4));
+    assertEquals(List.of(), SoftwareDevice.complaints());
+  }
+
+  /** A C function whose argument points to 64 bits. */
+  @SuppressWarnings("restricted")
+  private static MemorySegment pointer(Consumer<MemorySegment> function, Arena arena)
+      throws ReflectiveOperationException {
+    MethodHandle handle =
+        MethodHandles.lookup()
+            .findVirtual(Consumer.class, "accept", MethodType.methodType(void.class, Object.class))
+            .bindTo(function);
+    return Linker.nativeLinker()
+        .upcallStub(
+            handle.asType(MethodType.methodType(void.class, MemorySegment.class)),
+            FunctionDescriptor.ofVoid(ValueLayout.ADDRESS.withTargetLayout(ValueLayout.JAVA_LONG)),
+            arena);
   }
 
   @Test
@@ -733,6 +817,46 @@ class DriverTest {
     assertEquals(2, result.get(ValueLayout.JAVA_INT, 0), "the topology changed");
   }
 
+  @Test
+  void aClonedGraphIsAGraphOfItsOwn() {
+    long stream = stream();
+    long device = allocate(8);
+    long original = fills(stream, device, 1);
+    long clone = driver.made("cuGraphClone", original);
+    driver.check("cuGraphDestroy", original);
+    assertEquals(1, nodes(clone));
+    driver.check("cuGraphLaunch", driver.made("cuGraphInstantiateWithFlags", clone, 0L), stream);
+    assertEquals(0xffffffff07070707L, read(device));
+    assertEquals(INVALID_HANDLE, driver.status("cuGraphDestroy", original));
+  }
+
+  @Test
+  void aChildGraphRunsWhereItWasPut() {
+    long stream = stream();
+    long device = allocate(8);
+    for (int round = 0; round < 8; round++) { // the scheduler may choose another order each time
+      long first = fills(stream, device, 2);
+      begin(stream);
+      driver.check("cuMemsetD8Async", device, (byte) 9, 2L, stream);
+      long second = end(stream);
+      for (boolean swapped : List.of(false, true)) {
+        long graph = driver.made("cuGraphCreate", 0);
+        long before =
+            driver.made("cuGraphAddChildGraphNode", graph, 0L, 0L, swapped ? second : first);
+        MemorySegment after = driver.room(8);
+        after.set(ValueLayout.JAVA_LONG, 0, before);
+        driver.made("cuGraphAddChildGraphNode", graph, after, 1L, swapped ? first : second);
+        // The three of the children, and one that stands for each child.
+        assertEquals(5, nodes(graph));
+        driver.check(
+            "cuGraphLaunch", driver.made("cuGraphInstantiateWithFlags", graph, 0L), stream);
+        assertEquals(swapped ? 0xffffffff07070707L : 0xffffffff07070909L, read(device));
+        driver.check("cuGraphDestroy", graph);
+      }
+    }
+    assertEquals(List.of(), SoftwareDevice.complaints());
+  }
+
   // --- Failures ---
 
   @Test
@@ -891,6 +1015,12 @@ class DriverTest {
     long address = allocate(bytes);
     driver.check("cuThreadExchangeStreamCaptureMode", mode);
     return address;
+  }
+
+  private static Map<String, Long> liveMemory() {
+    var live = new HashMap<>(SoftwareDevice.live());
+    live.keySet().removeIf(kind -> !kind.endsWith("memory"));
+    return live;
   }
 
   private MemorySegment pinned(long bytes) {

@@ -383,6 +383,34 @@ class KernelTest {
     assertComplaint("1 bytes before device memory .*somebody wrote");
   }
 
+  @Test
+  void aLibraryGivesItsKernelsUntilItIsUnloaded() {
+    String text = "extern \"C\" __global__ void set(float* y) { *y = 1; }";
+    MemorySegment image = nvrtc().compile("set.cu", text, HOPPER, List.of()).image(arena);
+    Map<String, Long> before = SoftwareDevice.live();
+    long library = driver.made("cuLibraryLoadData", image, 0L, 0L, 0, 0L, 0L, 0);
+    assertEquals(
+        500, driver.status("cuLibraryGetKernel", driver.room(8), library, driver.text("get")));
+    long kernel = driver.made("cuLibraryGetKernel", library, driver.text("set"));
+    long function = driver.made("cuKernelGetFunction", kernel);
+    assertEquals(
+        function,
+        driver.made(
+            "cuModuleGetFunction", driver.made("cuLibraryGetModule", library), driver.text("set")));
+    // A launch takes a kernel as well as a function.
+    for (long launched : new long[] {kernel, function}) {
+      long y = upload(0);
+      launch(launched, 1, 1, y);
+      assertArrayEquals(new float[] {1}, download(y, 1));
+      driver.check("cuMemFree_v2", y);
+    }
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    driver.check("cuLibraryUnload", library);
+    assertEquals(before, SoftwareDevice.live());
+    assertEquals(400, driver.status("cuKernelGetFunction", driver.room(8), kernel));
+    assertEquals(400, driver.status("cuLibraryUnload", library));
+  }
+
   private static Nvrtc nvrtc() {
     return Nvrtc.open(12);
   }

@@ -47,6 +47,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -897,6 +899,27 @@ class SoftwareCudnnTest {
         }
       }
     }
+  }
+
+  @Test
+  void aHandleUsedByTwoThreadsAtOnceIsAComplaint() throws Exception {
+    var device = new RawCalls(SoftwareDevice.library("cuda"), "cuInit");
+    // As if this thread were in the midst of a call, where no test could hold it.
+    device.check("swd_handle_enter", handle.handle());
+    try (ExecutorService other = Executors.newSingleThreadExecutor()) {
+      other
+          .submit(() -> {
+            scene.context.push();
+            try {
+              handle.setStream(scene.stream);
+            } finally {
+              scene.context.pop();
+            }
+          })
+          .get();
+    }
+    String twice = "is used by two threads at once";
+    assertTrue(SoftwareDevice.complaints().toString().contains(twice));
   }
 
   @Test
