@@ -44,6 +44,10 @@ public class HostCostBenchmark {
   @Param({"1", "32"})
   public int batch;
 
+  /** Our bindings (FFM) of cuDNN's graph interface, or JCuda's (JNI) of the one before it. */
+  @Param({"CUDA", "JCUDA"})
+  public BackendChoice backend = BackendChoice.CUDA;
+
   /** One CUDA graph a batch, or kernel by kernel. */
   @Param({"GRAPH", "EAGER"})
   public Options.Launch launch = Options.Launch.GRAPH;
@@ -57,7 +61,7 @@ public class HostCostBenchmark {
     SoftwareDevice.reset(SoftwareDevice.settings().work(false));
     Options options =
         Options.defaults()
-            .withBackend(BackendChoice.CUDA)
+            .withBackend(backend)
             .withPrecision(Precision.FP16)
             .withLaunch(launch)
             .withInput(

@@ -35,6 +35,11 @@ public final class FromJCuda {
     return NativePointers.get(pointer);
   }
 
+  /** What any other object of JCuda's holds, such as a {@code cublasHandle}; 0 if it is empty. */
+  public static long nativePointer(NativePointerObject object) {
+    return NativePointers.get(object);
+  }
+
   /**
    * The {@code CUcontext} in JCuda's object.
    *

@@ -223,6 +223,7 @@ class JCudaTest {
         CudnnHandle handle = cudnn.newHandle()) {
       cudnnHandle lent = ToJCudnn.handle(handle);
       assertEquals(handle.handle(), FromJCudnn.handle(lent));
+      assertEquals(handle.handle(), FromJCuda.nativePointer(lent));
       assertEquals(0, JCudnn.cudnnSetStream(lent, new cudaStream_t(ToJCuda.stream(stream))));
     }
     var theirs = new cudnnHandle();
