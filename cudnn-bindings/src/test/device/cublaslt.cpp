@@ -466,6 +466,7 @@ SWD_API int cublasLtMatmul(void* handle, void* description, const void* alpha, u
                    static_cast<unsigned long long>(algo.workspace));
       return CUBLAS_INVALID_VALUE;
     }
+    gemm.algorithm = algo.id;
     gemm.arithmetic.splits = algo.splits;
     gemm.unordered = algo.reduction == IN_PLACE;
     gemm.arithmetic.halfSums = (algo.flags >> 8 & 1) != 0;

@@ -291,6 +291,9 @@ void run(void* argument) {
   const Plan& plan = *launch.plan;
   if (plan.destroyed)
     swd_complain("cuDNN: a plan was destroyed while its work had still to run (its kernels are unloaded with it)");
+  char duration[64];
+  std::snprintf(duration, sizeof duration, "duration.engine.%" PRId64, plan.engine);
+  swd_spend(duration);
   if (!swd_work_enabled()) return;
   auto& tensors = plan.program.tensors;
   std::vector<void*> memory(tensors.size());

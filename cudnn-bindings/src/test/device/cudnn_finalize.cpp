@@ -1,5 +1,6 @@
 // What finalizing checks, and the program that the operations of a graph make together.
 #include <algorithm>
+#include <cstdlib>
 
 #include "cudnn.h"
 
@@ -456,6 +457,8 @@ int finalizePlan(Descriptor& d) {
   }
   if (auto found = d.values.find(EXECUTION_PLAN_JSON_REPRESENTATION); found != d.values.end()) {
     if (!device) return fail(BAD_PARAM, "restoring a plan needs a handle or device properties");
+    if (handle && std::atoi(swd_setting("restore.refused", "0")))
+      return fail(NOT_SUPPORTED_ARCH_MISMATCH, "plans are not restored for handles (as the test has set)");
     int status = fromJson(std::string(found->second.bytes.begin(), found->second.bytes.end()), *device, plan.get());
     if (status) return status;
   } else {

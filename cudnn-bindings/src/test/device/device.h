@@ -95,6 +95,10 @@ SWD_API const char* swd_device_name(int ordinal);
 // 0: work does nothing when its turn comes (for measuring what the host costs).
 SWD_API int swd_work_enabled(void);
 
+// Inside `run` only: lets the device's clock go on, where the setting "clock" is "model": events then tell the sum of
+// what was spent, and nothing of the time that really passed. `key` is a setting: microseconds, 100 without it.
+SWD_API void swd_spend(const char* key);
+
 // A setting of SoftwareDevice.Settings by its key, or the fallback. The text is good until the next reset.
 SWD_API const char* swd_setting(const char* key, const char* fallback);
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -66,6 +67,7 @@ void multiply(const Gemm& g, const void* a, const void* b, const void* c, void* 
 
 void run(void* argument) {
   const Gemm& g = *static_cast<Gemm*>(argument);
+  swd_spend(("duration.algorithm." + std::to_string(g.algorithm)).c_str());
   if (!swd_work_enabled()) return;
   auto read = [](const Matrix& m, const char* what) {
     return swd_access(m.address, static_cast<size_t>(m.bytes()), 0, what);

@@ -63,6 +63,7 @@ struct Gemm {
   int64_t alignment = 1;   // bytes, of all four matrices: what the algorithm was chosen for
   uint64_t workspace = 0;
   int64_t workspaceBytes = 0;  // all of them are scribbled on
+  int algorithm = -1;          // cuBLASLt's number
 };
 
 // Checks the addresses and enqueues the product. `function` names the call in complaints. A cublasStatus_t.

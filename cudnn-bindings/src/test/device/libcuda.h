@@ -258,6 +258,8 @@ struct World {
   uint64_t random = 0;
   double eagerness = 0;
   bool workEnabled = true;
+  bool modelClock = false;  // events tell what work is said to take
+  double clock = 0;         // seconds
   const Task* running = nullptr;
 
   int sticky = 0;

@@ -228,6 +228,13 @@ SWD_API int swd_work_enabled(void) {
   return world().workEnabled;
 }
 
+SWD_API void swd_spend(const char* key) {
+  std::lock_guard<std::recursive_mutex> guard(world().lock);
+  if (!world().modelClock) return;
+  auto found = world().settings.find(key);
+  world().clock += 1e-6 * (found == world().settings.end() ? 100 : atof(found->second.c_str()));
+}
+
 SWD_API const char* swd_setting(const char* key, const char* fallback) {
   std::lock_guard<std::recursive_mutex> guard(world().lock);
   auto found = world().settings.find(key);
@@ -280,6 +287,9 @@ SWD_API void swd_reset(const char* settings) {
   auto eager = w.settings.find("eagerness");
   w.eagerness = eager == w.settings.end() ? 0 : atof(eager->second.c_str());
   w.workEnabled = number("work", 1) != 0;
+  auto clock = w.settings.find("clock");
+  w.modelClock = clock != w.settings.end() && clock->second == "model";
+  w.clock = 0;
 }
 
 SWD_API void swd_fail_call(int64_t n, int status) {

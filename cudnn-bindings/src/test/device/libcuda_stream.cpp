@@ -78,7 +78,7 @@ static void step(Stream& stream) {
     run(*work.task);
   }
   work.done->done = true;
-  work.done->seconds = now();
+  work.done->seconds = world().modelClock ? world().clock : now();
   work.done->stream = nullptr;
   Work gone = std::move(work);  // its destructor may call back
   stream.queue.pop_front();

@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param planCache a folder in which plans for GPUs are kept from one start to the next, or null;
  *     of the backend {@code cuda} only. It may be shared by processes and by kinds of GPU, must not
  *     be writable by others, and is ignored, with a warning, where it cannot be used
+ * @param tuned whether implementations are timed on the GPU while the engine opens
  */
 public record Options(
     BackendChoice backend,
@@ -38,7 +39,8 @@ public record Options(
     @Nullable Path library,
     DeviceChoice devices,
     Launch launch,
-    @Nullable Path planCache) {
+    @Nullable Path planCache,
+    boolean tuned) {
 
   /** The ways to run a model. */
   public enum BackendChoice {
@@ -129,7 +131,8 @@ public record Options(
         null,
         new DeviceChoice.First(),
         Launch.GRAPH,
-        null);
+        null,
+        false);
   }
 
   /** The same options with another backend. */
@@ -203,6 +206,17 @@ public record Options(
     return with(changed -> changed.planCache = value);
   }
 
+  /**
+   * The same options, with or without timing. With it, opening an engine on a GPU runs several
+   * implementations of each kernel and takes the fastest, instead of what cuDNN and cuBLASLt hold
+   * best; that takes seconds, or minutes where kernels are compiled for it. Two engines may choose
+   * differently and then differ in rounding; one engine's results are bitwise the same on every
+   * run, as always. The backend {@code cuda} only; others have nothing to choose from.
+   */
+  public Options withTuned(boolean value) {
+    return with(changed -> changed.tuned = value);
+  }
+
   private Options with(Consumer<Draft> change) {
     var draft = new Draft(this);
     change.accept(draft);
@@ -224,6 +238,7 @@ public record Options(
     DeviceChoice devices;
     Launch launch;
     @Nullable Path planCache;
+    boolean tuned;
 
     Draft(Options options) {
       backend = options.backend;
@@ -239,6 +254,7 @@ public record Options(
       devices = options.devices;
       launch = options.launch;
       planCache = options.planCache;
+      tuned = options.tuned;
     }
 
     Options options() {
@@ -255,7 +271,8 @@ public record Options(
           library,
           devices,
           launch,
-          planCache);
+          planCache,
+          tuned);
     }
   }
 }

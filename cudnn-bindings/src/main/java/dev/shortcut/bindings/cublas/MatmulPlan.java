@@ -45,7 +45,7 @@ public final class MatmulPlan implements AutoCloseable {
   private final String text;
   private boolean closed;
 
-  private MatmulPlan(CublasLtHandle handle, Matmul matmul, long mostWorkspaceBytes) {
+  private MatmulPlan(CublasLtHandle handle, Matmul matmul, long mostWorkspaceBytes, int rank) {
     this.handle = handle;
     this.matmul = matmul;
     // Collected, not closed: nothing here may be freed while a run is under way on another thread.
@@ -60,7 +60,7 @@ public final class MatmulPlan implements AutoCloseable {
       w = layout(functions, frame, matmul.k(), matmul.n());
       x = layout(functions, frame, matmul.k(), matmul.m());
       y = layout(functions, frame, matmul.n(), matmul.m());
-      MemorySegment result = choose(functions, frame, mostWorkspaceBytes);
+      MemorySegment result = choose(functions, frame, mostWorkspaceBytes, rank);
       MemorySegment.copy(result, 0, algorithm, 0, CublasLtFunctions.ALGO_BYTES);
       workspaceBytes = result.get(LONG, CublasLtFunctions.RESULT_WORKSPACE);
       numericalImplementation = implementation(functions, frame, algorithm);
@@ -84,8 +84,19 @@ public final class MatmulPlan implements AutoCloseable {
    * @throws CublasException if there is none
    */
   public static MatmulPlan of(CublasLtHandle handle, Matmul matmul, long mostWorkspaceBytes) {
+    return of(handle, matmul, mostWorkspaceBytes, 0);
+  }
+
+  /**
+   * As {@link #of(CublasLtHandle, Matmul, long)}, but not the best one by cuBLASLt's own judgement.
+   *
+   * @param rank how many that would do are passed over
+   * @throws CublasException if there are no more
+   */
+  public static MatmulPlan of(
+      CublasLtHandle handle, Matmul matmul, long mostWorkspaceBytes, int rank) {
     try {
-      return new MatmulPlan(handle, matmul, mostWorkspaceBytes);
+      return new MatmulPlan(handle, matmul, mostWorkspaceBytes, rank);
     } catch (CublasException e) {
       throw new CublasException(
           "choosing an algorithm for " + matmul + " with " + mostWorkspaceBytes + " bytes", e);
@@ -197,7 +208,8 @@ public final class MatmulPlan implements AutoCloseable {
     }
   }
 
-  private MemorySegment choose(CublasLtFunctions functions, Arena frame, long mostWorkspaceBytes) {
+  private MemorySegment choose(
+      CublasLtFunctions functions, Arena frame, long mostWorkspaceBytes, int rank) {
     MemorySegment results = frame.allocate(CANDIDATES * CublasLtFunctions.RESULT_BYTES, Long.BYTES);
     MemorySegment count = frame.allocate(INT);
     MemorySegment out = frame.allocate(POINTER);
@@ -226,18 +238,20 @@ public final class MatmulPlan implements AutoCloseable {
     } finally {
       destroyLogging(functions::matmulPreferenceDestroy, preference);
     }
+    int suitable = 0;
     for (int i = 0; i < Math.min(count.get(INT, 0), CANDIDATES); i++) {
       MemorySegment result =
           results.asSlice(i * CublasLtFunctions.RESULT_BYTES, CublasLtFunctions.RESULT_BYTES);
       if (result.get(INT, CublasLtFunctions.RESULT_STATE) == CublasStatus.SUCCESS.code()
-          && suits(implementation(functions, frame, result))) {
+          && suits(implementation(functions, frame, result))
+          && suitable++ == rank) {
         return result;
       }
     }
     throw new CublasException(
         "cublasLtMatmulAlgoGetHeuristic",
         CublasStatus.NOT_SUPPORTED.code(),
-        "none of its %d algorithms computes as asked".formatted(count.get(INT, 0)));
+        "%d of its %d algorithms compute as asked".formatted(suitable, count.get(INT, 0)));
   }
 
   private boolean suits(NumericalImplementation implementation) {

@@ -135,6 +135,30 @@ public final class SoftwareDevice {
       return with("memory", bytes);
     }
 
+    /** Lets cuDNN refuse to make a plan of its text for a handle, as if for another device. */
+    public Settings refuseToRestorePlans() {
+      return with("restore.refused", 1);
+    }
+
+    /**
+     * Lets events tell a time that depends on nothing but what ran between them: a plan of cuDNN or
+     * a product of cuBLASLt takes as long as is set for its engine or algorithm, else 100
+     * microseconds; everything else nothing.
+     */
+    public Settings modelClock() {
+      return with("clock", "model");
+    }
+
+    /** What a plan of an engine of cuDNN's takes by {@link #modelClock}. */
+    public Settings engineMicros(long engine, double micros) {
+      return with("duration.engine." + engine, micros);
+    }
+
+    /** What a product by an algorithm of cuBLASLt's takes by {@link #modelClock}. */
+    public Settings algorithmMicros(int algorithm, double micros) {
+      return with("duration.algorithm." + algorithm, micros);
+    }
+
     /** Whether kernels, copies and fills do anything; off to measure what the host costs. */
     public Settings work(boolean enabled) {
       return with("work", enabled ? 1 : 0);

@@ -14,13 +14,19 @@ final class EngineOptions {
       converter = DeviceOptions.Count.class)
   private int batch = 32;
 
+  @Option(
+      names = "--tune",
+      description =
+          "Time implementations on the GPU before the start and take the fastest; takes seconds to minutes.")
+  private boolean tune;
+
   @Mixin private DeviceOptions device = new DeviceOptions();
 
   @Mixin private PlanCacheOption plans = new PlanCacheOption();
 
   /** The library's defaults with what was asked for. */
   Options options() {
-    return device.options().withMaxBatch(batch).withPlanCache(plans.folder());
+    return device.options().withMaxBatch(batch).withPlanCache(plans.folder()).withTuned(tune);
   }
 
   boolean explain() {

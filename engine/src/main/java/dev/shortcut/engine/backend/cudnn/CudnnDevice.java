@@ -12,6 +12,7 @@ import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.cudnn.Cudnn;
 import dev.shortcut.bindings.cudnn.CudnnHandle;
 import dev.shortcut.bindings.cudnn.DeviceProperties;
+import dev.shortcut.bindings.cudnn.ExecutionPlan;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
@@ -22,6 +23,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -98,6 +100,19 @@ final class CudnnDevice implements Choices {
   @Override
   public Products.Choice choose(MatrixProduct product) {
     return products.choose(product);
+  }
+
+  /** Built for a handle at once, as {@link Planner#straight}. */
+  Optional<ExecutionPlan> straight(CudnnKernel kernel, Plan plan, CudnnHandle handle, Closer slot) {
+    return planner.straight(kernel, plan, handle, slot);
+  }
+
+  Planner planner() {
+    return planner;
+  }
+
+  Products products() {
+    return products;
   }
 
   @Override

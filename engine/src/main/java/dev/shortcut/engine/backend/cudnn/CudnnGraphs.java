@@ -2,6 +2,7 @@ package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.bindings.cudnn.Convolution;
 import dev.shortcut.bindings.cudnn.Cudnn;
+import dev.shortcut.bindings.cudnn.CudnnHandle;
 import dev.shortcut.bindings.cudnn.DataType;
 import dev.shortcut.bindings.cudnn.Operation;
 import dev.shortcut.bindings.cudnn.OperationGraph;
@@ -19,8 +20,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Kernels in cuDNN's words. Graphs are made without a handle, so that they are the same whether the
- * device is there or only described.
+ * Kernels in cuDNN's words. Graphs are made without a handle wherever that is enough, so that they
+ * are the same whether the device is there or only described.
  */
 final class CudnnGraphs {
   /** Unique id of a kernel's input. */
@@ -56,14 +57,20 @@ final class CudnnGraphs {
     this.storage = storage;
   }
 
-  /** The graph of a kernel. */
+  /** The graph of a kernel, for whatever device. */
   static OperationGraph build(Cudnn cudnn, Closer owner, CudnnKernel kernel) {
+    return build(cudnn, owner, kernel, null);
+  }
+
+  /** The graph of a kernel for a handle's device, or without one for whatever device. */
+  static OperationGraph build(
+      Cudnn cudnn, Closer owner, CudnnKernel kernel, @Nullable CudnnHandle handle) {
     var graphs = new CudnnGraphs(cudnn, owner, kernel.arithmetic().type());
     switch (kernel) {
       case CudnnKernel.Convolution convolution -> graphs.add(convolution);
       case CudnnKernel.Pooling pooling -> graphs.add(pooling);
     }
-    return OperationGraph.of(cudnn, owner, graphs.operations, null);
+    return OperationGraph.of(cudnn, owner, graphs.operations, handle);
   }
 
   private void add(CudnnKernel.Convolution kernel) {

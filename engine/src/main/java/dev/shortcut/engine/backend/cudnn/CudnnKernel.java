@@ -1,8 +1,11 @@
 package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.engine.graph.Shape;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
@@ -54,6 +57,18 @@ sealed interface CudnnKernel {
     /** Copies the list. */
     public Convolution {
       stages = List.copyOf(stages);
+    }
+
+    /** The same sum with the residual and the bias added the other way round, if it has both. */
+    Optional<Convolution> otherOrder() {
+      if (!stages.contains(Stage.SHORTCUT) || !stages.contains(Stage.BIAS)) {
+        return Optional.empty();
+      }
+      List<Stage> swapped = new ArrayList<>(stages);
+      Collections.swap(swapped, swapped.indexOf(Stage.SHORTCUT), swapped.indexOf(Stage.BIAS));
+      return Optional.of(
+          new Convolution(
+              arithmetic, batch, x, y, kernel, stride, padding, dilation, groups, swapped));
     }
 
     @Override

@@ -316,12 +316,22 @@ final class CudnnModel implements CompiledModel {
               part.owner);
       part.device = device;
       attempted = "choosing implementations";
+      part.programs = lowered(device);
+      if (options.tuned()) {
+        attempted = "timing implementations";
+        new Tuner(device).tune(part.programs);
+        // Scratch space, and with it everything's place, is another one now.
+        part.programs = lowered(device);
+      }
+    }
+
+    private List<Program> lowered(CudnnDevice device) {
       List<Program> programs = new ArrayList<>();
       // The largest batch first, so that it is the one to decide where batches could share.
       for (int batch : batchSizes.reversed()) {
         programs.addFirst(new Lowering(graph, batch, options.input(), arithmetic, device).lower());
       }
-      part.programs = List.copyOf(programs);
+      return List.copyOf(programs);
     }
 
     private List<CudnnSlot> build(Part part) {

@@ -402,7 +402,7 @@ public final class CudnnPlanning {
 
     @Override
     public Products.Choice choose(MatrixProduct product) {
-      return new Products.Choice(productBytes, "cuBLASLt, which chooses on the device");
+      return new Products.Choice(0, productBytes, "cuBLASLt, which chooses on the device");
     }
 
     @Override

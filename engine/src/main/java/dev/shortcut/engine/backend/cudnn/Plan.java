@@ -47,6 +47,21 @@ record Plan(
         "", 0, List.of(), Set.of(), Set.of(), 0, 0, EnginePlan.Source.HEURISTICS, 0, "assumed");
   }
 
+  /** The same with something else said of it. */
+  Plan describedAs(String text) {
+    return new Plan(
+        json,
+        engine,
+        knobs,
+        numericalNotes,
+        behaviorNotes,
+        workspaceBytes,
+        alternatives,
+        source,
+        nanos,
+        text);
+  }
+
   /** The same for users. */
   EnginePlan report() {
     return new EnginePlan(

@@ -3,6 +3,7 @@ package dev.shortcut.engine.backend.cudnn;
 import dev.shortcut.bindings.cudnn.BehaviorNote;
 import dev.shortcut.bindings.cudnn.Cudnn;
 import dev.shortcut.bindings.cudnn.CudnnException;
+import dev.shortcut.bindings.cudnn.CudnnHandle;
 import dev.shortcut.bindings.cudnn.DeviceProperties;
 import dev.shortcut.bindings.cudnn.EngineConfig;
 import dev.shortcut.bindings.cudnn.ExecutionPlan;
@@ -186,30 +187,29 @@ final class Planner {
   }
 
   private Outcome search(CudnnKernel kernel) {
-    long start = System.nanoTime();
     Map<String, List<String>> passedOver = new LinkedHashMap<>();
+    List<Plan> found = suitable(kernel, 1, passedOver);
+    return found.isEmpty() ? new Refused(kernel, passedOver) : new Found(found.getFirst());
+  }
+
+  /** The first of those that may be taken, in the order in which they are tried. */
+  List<Plan> alternatives(CudnnKernel kernel, int most) {
+    return suitable(kernel, most, new LinkedHashMap<>());
+  }
+
+  private List<Plan> suitable(CudnnKernel kernel, int most, Map<String, List<String>> passedOver) {
+    long start = System.nanoTime();
+    List<Plan> found = new ArrayList<>();
     try (var owner = new Closer()) {
-      OperationGraph graph = CudnnGraphs.build(cudnn, owner, kernel);
-      for (HeuristicMode mode : List.of(HeuristicMode.A, HeuristicMode.FALLBACK)) {
-        List<EngineConfig> ranked = candidates(owner, graph, mode, passedOver);
-        for (EngineConfig candidate : preferred(kernel, ranked)) {
-          String engine = mode + " engine " + candidate.engineIndex();
-          Optional<String> unsuitable = unsuitable(kernel, candidate.numericalNotes());
-          if (unsuitable.isPresent()) {
-            passOver(passedOver, unsuitable.get(), engine);
-            continue;
-          }
-          try {
-            ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, candidate, null);
-            if (isTooMuch(plan.workspaceBytes())) {
-              passOver(
-                  passedOver,
-                  String.format(
-                      Locale.ROOT, "wants more scratch space than %d MiB", WORKSPACE_LIMIT >> 20),
-                  engine);
-              continue;
-            }
-            return new Found(
+      search(
+          kernel,
+          CudnnGraphs.build(cudnn, owner, kernel),
+          null,
+          Long.MAX_VALUE,
+          owner,
+          passedOver,
+          (candidate, plan, mode, ranked) -> {
+            found.add(
                 new Plan(
                     plan.json(),
                     candidate.engineIndex(),
@@ -221,29 +221,128 @@ final class Planner {
                     EnginePlan.Source.HEURISTICS,
                     System.nanoTime() - start,
                     description(candidate, mode, ranked, passedOver)));
-          } catch (CudnnException e) {
-            passOver(passedOver, "cannot be made: " + e.reason(), engine);
-          }
-        }
-      }
+            return found.size() == most;
+          });
     } catch (CudnnException e) {
       // A graph that is refused as a whole has no candidates; others may be taken instead.
       passOver(passedOver, String.valueOf(e.getMessage()), "the graph");
     }
-    return new Refused(kernel, passedOver);
+    return found;
+  }
+
+  /** Is given what may be taken. */
+  @FunctionalInterface
+  private interface Taker {
+    /** Whether that is enough. */
+    boolean take(
+        EngineConfig candidate, ExecutionPlan plan, HeuristicMode mode, List<EngineConfig> ranked);
+  }
+
+  /**
+   * Tries cuDNN's candidates.
+   *
+   * @param handle the graph's; null where it is for a device that is described
+   * @param mostWorkspace a bound for scratch space beside the one that there always is
+   */
+  private void search(
+      CudnnKernel kernel,
+      OperationGraph graph,
+      @Nullable CudnnHandle handle,
+      long mostWorkspace,
+      Closer owner,
+      Map<String, List<String>> passedOver,
+      Taker taker) {
+    for (HeuristicMode mode : List.of(HeuristicMode.A, HeuristicMode.FALLBACK)) {
+      List<EngineConfig> ranked = candidates(owner, graph, handle, mode, passedOver);
+      for (EngineConfig candidate : preferred(kernel, ranked)) {
+        String engine = mode + " engine " + candidate.engineIndex();
+        Optional<String> unsuitable = unsuitable(kernel, candidate.numericalNotes());
+        if (unsuitable.isPresent()) {
+          passOver(passedOver, unsuitable.get(), engine);
+          continue;
+        }
+        try {
+          ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, candidate, handle);
+          if (isTooMuch(plan.workspaceBytes()) || plan.workspaceBytes() > mostWorkspace) {
+            passOver(
+                passedOver,
+                String.format(
+                    Locale.ROOT,
+                    "wants more scratch space than %,d bytes",
+                    Math.min(mostWorkspace, WORKSPACE_LIMIT)),
+                engine);
+            continue;
+          }
+          if (taker.take(candidate, plan, mode, ranked)) {
+            return;
+          }
+        } catch (CudnnException e) {
+          passOver(passedOver, "cannot be made: " + e.reason(), engine);
+        }
+      }
+    }
   }
 
   private List<EngineConfig> candidates(
       Closer owner,
       OperationGraph graph,
+      @Nullable CudnnHandle handle,
       HeuristicMode mode,
       Map<String, List<String>> passedOver) {
     try {
-      return Heuristics.candidates(cudnn, owner, graph, mode, properties);
+      return handle == null
+          ? Heuristics.candidates(cudnn, owner, graph, mode, properties)
+          : Heuristics.candidates(cudnn, owner, graph, mode);
     } catch (CudnnException e) {
       passOver(passedOver, e.reason(), "heuristic " + mode);
       return List.of();
     }
+  }
+
+  /**
+   * A plan that is built for a handle at once, instead of being made again of its text: of the same
+   * engine with the same settings, or else the first that cuDNN offers and that may be taken.
+   *
+   * @param chosen whose scratch space there is room for
+   * @param owner gets whatever the plan needs
+   * @return nothing if cuDNN offers nothing
+   */
+  Optional<ExecutionPlan> straight(
+      CudnnKernel kernel, Plan chosen, CudnnHandle handle, Closer owner) {
+    OperationGraph graph = CudnnGraphs.build(cudnn, owner, kernel, handle);
+    try {
+      EngineConfig config =
+          EngineConfig.of(cudnn, owner, graph, chosen.engine(), chosen.knobs(), null);
+      if (unsuitable(kernel, config.numericalNotes()).isEmpty()) {
+        ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, config, handle);
+        if (plan.workspaceBytes() <= chosen.workspaceBytes()) {
+          return Optional.of(plan);
+        }
+      }
+    } catch (CudnnException e) {
+      LOG.log(Level.DEBUG, "{0}: the same engine is refused: {1}", kernel, e.getMessage());
+    }
+    Map<String, List<String>> passedOver = new LinkedHashMap<>();
+    List<ExecutionPlan> found = new ArrayList<>();
+    search(
+        kernel,
+        graph,
+        handle,
+        chosen.workspaceBytes(),
+        owner,
+        passedOver,
+        (_, plan, _, _) -> found.add(plan));
+    LOG.log(Level.DEBUG, "built for the handle, passed over: {0}", new Refused(kernel, passedOver));
+    return found.stream().findFirst();
+  }
+
+  /** Takes something else for a kernel from now on, also at the next start. */
+  void choose(CudnnKernel kernel, Outcome outcome) {
+    outcomes.put(kernel, outcome);
+    if (cache != null && outcome instanceof Found found) {
+      cache.store(PlanKey.of(kernel, cudnn, properties), found.plan());
+    }
+    LOG.log(Level.DEBUG, "{0}: {1}", kernel, outcome);
   }
 
   private static void passOver(

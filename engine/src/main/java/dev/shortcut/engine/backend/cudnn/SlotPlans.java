@@ -1,9 +1,13 @@
 package dev.shortcut.engine.backend.cudnn;
 
 import dev.shortcut.bindings.cublas.MatmulPlan;
+import dev.shortcut.bindings.cudnn.CudnnException;
 import dev.shortcut.bindings.cudnn.CudnnHandle;
+import dev.shortcut.bindings.cudnn.CudnnStatus;
 import dev.shortcut.bindings.cudnn.ExecutionPlan;
 import dev.shortcut.bindings.library.Closer;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -13,11 +17,17 @@ import java.util.Map;
  * share a plan.
  */
 final class SlotPlans {
+  private static final Logger LOG = System.getLogger(SlotPlans.class.getName());
+
+  /** cuDNN's statuses of one kind have the same thousands. */
+  private static final int CATEGORY = 1000;
+
   private final CudnnDevice device;
   private final CudnnHandle handle;
   private final Closer owner;
   private final Map<CudnnKernel, ExecutionPlan> plans = new HashMap<>();
   private final Map<MatrixProduct, MatmulPlan> products = new HashMap<>();
+  private int straight;
 
   SlotPlans(CudnnDevice device, CudnnHandle handle, Closer owner) {
     this.device = device;
@@ -30,19 +40,44 @@ final class SlotPlans {
     return handle;
   }
 
-  /** The plan for a kernel, restored from its text. */
+  /**
+   * The plan for a kernel, restored from its text; where cuDNN does not take that back, built for
+   * the handle.
+   */
   ExecutionPlan plan(CudnnKernel kernel, Plan plan) {
     return plans.computeIfAbsent(
-        kernel, _ -> ExecutionPlan.fromJson(device.cudnn(), owner, plan.json(), handle));
+        kernel,
+        _ -> {
+          try {
+            return ExecutionPlan.fromJson(device.cudnn(), owner, plan.json(), handle);
+          } catch (CudnnException e) {
+            if (!isAboutThePlan(e)) {
+              throw e;
+            }
+            // The first of a slot stands for all: there are dozens.
+            LOG.log(
+                straight++ == 0 ? Level.WARNING : Level.DEBUG,
+                "{0}: cuDNN refuses its own plan of {1}, so that such plans are built for this device once more: {2}",
+                device.name(),
+                kernel,
+                e.getMessage());
+            return device.straight(kernel, plan, handle, owner).orElseThrow(() -> e);
+          }
+        });
+  }
+
+  /** Whether another plan may be accepted: cuDNN has looked at this one and does not want it. */
+  private static boolean isAboutThePlan(CudnnException e) {
+    int code = e.code();
+    return code == CudnnStatus.SUBLIBRARY_VERSION_MISMATCH.code()
+        || code == CudnnStatus.SERIALIZATION_VERSION_MISMATCH.code()
+        || code / CATEGORY == CudnnStatus.BAD_PARAM.code() / CATEGORY
+        || code / CATEGORY == CudnnStatus.NOT_SUPPORTED.code() / CATEGORY;
   }
 
   /** The plan for a matrix product. */
   MatmulPlan product(MatrixProduct product) {
     return products.computeIfAbsent(
-        product,
-        _ ->
-            owner.own(
-                MatmulPlan.of(
-                    device.blas(), product.matmul(), device.choose(product).workspaceBytes())));
+        product, _ -> owner.own(device.choose(product).plan(device.blas(), product)));
   }
 }

@@ -28,6 +28,7 @@ import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -39,6 +40,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -179,6 +181,105 @@ class CudnnModelTest {
               c == largest || of[c] < of[second] || (of[c] == of[second] && c >= second), "second");
         }
       }
+    }
+  }
+
+  /** Of a plan that does not come back from its text nobody notices anything. */
+  @ParameterizedTest
+  @EnumSource(names = {"FP32", "TF32", "FP16", "BF16"})
+  void plansThatAreNotTakenBackAreBuiltForTheDevice(Precision precision)
+      throws InterruptedException {
+    SoftwareDevice.reset(SoftwareDevice.settings().refuseToRestorePlans());
+    Graph graph = EightKernels.logits();
+    MapWeights weights = sparse(graph);
+    float[] images = wholeNumbers(4);
+    float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 4, images);
+    try (Engine engine = open(graph, weights, options().withPrecision(precision).withSlots(2))) {
+      assertSameValues(expected, engine.run(images));
+    }
+  }
+
+  @Test
+  void theFastestOfTheCandidatesIsTaken() throws InterruptedException {
+    Graph graph = EightKernels.logits();
+    MapWeights weights = sparse(graph);
+    float[] images = wholeNumbers(4);
+    float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 4, images);
+    Options options = options().withPrecision(Precision.FP16);
+    List<Long> engines = List.of(0L, 10L, 11L);
+    for (long fastest : engines) {
+      var settings = SoftwareDevice.settings().modelClock();
+      for (long engine : engines) {
+        settings = settings.engineMicros(engine, engine == fastest ? 20 : 30);
+      }
+      for (int algorithm : List.of(13, 21)) {
+        settings = settings.algorithmMicros(algorithm, algorithm == 13 ? 5 : 6);
+      }
+      SoftwareDevice.reset(settings);
+      try (Engine engine = open(graph, weights, options.withTuned(true))) {
+        for (KernelReport kernel : engine.kernels()) {
+          String implementation = kernel.implementation();
+          switch (kernel.node().name()) {
+            case "conv1", "conv2", "conv3" ->
+                assertTrue(
+                    implementation.matches("cuDNN engine %d\\b.*".formatted(fastest))
+                        && implementation.contains("by 20.0 us"),
+                    implementation);
+            case "fc" ->
+                assertTrue(
+                    implementation.startsWith("cuBLASLt algorithm 13,")
+                        && implementation.contains("by 5.0 us"),
+                    implementation);
+            default -> assertFalse(implementation.contains("other order"), implementation);
+          }
+        }
+        assertSameValues(expected, engine.run(images));
+      }
+    }
+  }
+
+  @Test
+  void theFastestIsKeptForTheNextStart(@TempDir Path folder) {
+    Graph graph = EightKernels.logits();
+    MapWeights weights = sparse(graph);
+    Options options =
+        options().withPrecision(Precision.FP16).withPlanCache(folder.resolve("plans"));
+    var settings = SoftwareDevice.settings().modelClock().engineMicros(11, 10);
+    SoftwareDevice.reset(settings);
+    open(graph, weights, options.withTuned(true)).close();
+    SoftwareDevice.reset();
+    try (Engine engine = open(graph, weights, options)) {
+      for (KernelReport kernel : engine.kernels()) {
+        if (kernel.node().name().startsWith("conv")) {
+          assertTrue(
+              kernel.implementation().matches("cuDNN engine 11\\b.*"), kernel::implementation);
+        }
+      }
+    }
+  }
+
+  /** The sum with the bias first is compiled at run time, which may be faster. */
+  @Test
+  void aResidualIsAddedBehindTheBiasWhereThatIsFaster() throws InterruptedException {
+    Graph graph = EightKernels.logits();
+    MapWeights weights = sparse(graph);
+    float[] images = wholeNumbers(4);
+    float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 4, images);
+    SoftwareDevice.reset(SoftwareDevice.settings().modelClock().engineMicros(7, 50));
+    try (Engine engine =
+        open(graph, weights, options().withPrecision(Precision.FP16).withTuned(true))) {
+      List<String> implementations =
+          engine.kernels().stream()
+              .filter(kernel -> kernel.node().name().equals("conv3"))
+              .map(KernelReport::implementation)
+              .toList();
+      assertEquals(3, implementations.size());
+      for (String implementation : implementations) {
+        assertTrue(
+            implementation.matches("cuDNN engine 7\\b.*") && implementation.contains("is slower"),
+            implementation);
+      }
+      assertSameValues(expected, engine.run(images));
     }
   }
 
