@@ -194,14 +194,18 @@ final class PlanCache {
 
   /** Keeps a plan for later; where it cannot be written, the compilation goes on without. */
   void store(PlanKey key, Plan plan) {
-    byte[] bytes = PlanEntry.of(key, plan).bytes();
+    store(PlanEntry.of(key, plan));
+  }
+
+  /** Keeps a plan, or that there is to be none, for later. */
+  void store(PlanEntry entry) {
+    byte[] bytes = entry.bytes();
     if (bytes.length > PlanEntry.LONGEST) {
-      LOG.log(
-          Level.DEBUG, "a plan of {0} bytes is not kept: {1}", bytes.length, plan.description());
+      LOG.log(Level.DEBUG, "a plan of {0} bytes is not kept: {1}", bytes.length, entry.key());
       return;
     }
     try {
-      CacheFolder.replace(folder.resolve(key.fileName()), PRIVATE, out -> out.write(bytes));
+      CacheFolder.replace(folder.resolve(entry.key().fileName()), PRIVATE, out -> out.write(bytes));
       written();
     } catch (IOException e) {
       failed(e);

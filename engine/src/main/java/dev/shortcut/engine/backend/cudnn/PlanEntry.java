@@ -31,7 +31,7 @@ import java.util.function.IntFunction;
  *
  * @param key what it was made for
  * @param json cuDNN's own text
- * @param engine cuDNN's number of the engine
+ * @param engine cuDNN's number of the engine; -1 where no plan is to be taken
  * @param knobs the engine's settings
  * @param numericalNotes what it does to the numbers
  * @param behaviorNotes what using it entails
@@ -49,6 +49,7 @@ record PlanEntry(
   static final int LONGEST = 4 << 20;
 
   private static final int MAGIC = 0x53435000;
+  private static final int NO_ENGINE = -1;
   private static final int HASH_BYTES = 32;
   private static final int HEADER_BYTES = Integer.BYTES + HASH_BYTES;
 
@@ -68,6 +69,16 @@ record PlanEntry(
         plan.numericalNotes(),
         plan.behaviorNotes(),
         plan.workspaceBytes());
+  }
+
+  /** That no plan is to be taken for a kernel, since the same in another order is faster. */
+  static PlanEntry passedOver(PlanKey key) {
+    return new PlanEntry(key, "", NO_ENGINE, List.of(), Set.of(), Set.of(), 0);
+  }
+
+  /** Whether it says that no plan is to be taken. */
+  boolean isPassedOver() {
+    return engine == NO_ENGINE;
   }
 
   /** The bytes of its file. */

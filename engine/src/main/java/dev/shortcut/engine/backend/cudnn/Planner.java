@@ -103,12 +103,21 @@ final class Planner {
     long start = System.nanoTime();
     PlanKey key = PlanKey.of(kernel, cudnn, properties);
     Optional<PlanEntry> kept = plans.find(key);
+    if (kept.isPresent() && kept.get().isPassedOver()) {
+      plans.taken();
+      return passedOver(kernel);
+    }
     Optional<Plan> restored = kept.flatMap(entry -> restored(kernel, entry, start));
     if (restored.isPresent()) {
       plans.taken();
       return new Found(restored.get());
     }
     for (PlanEntry entry : Stream.concat(kept.stream(), plans.relatives(key).stream()).toList()) {
+      if (entry.isPassedOver()) {
+        plans.rebuilt(key, entry.key());
+        plans.store(PlanEntry.passedOver(key));
+        return passedOver(kernel);
+      }
       Optional<Plan> rebuilt = rebuilt(kernel, entry, start);
       if (rebuilt.isPresent()) {
         plans.rebuilt(key, entry.key());
@@ -122,6 +131,12 @@ final class Planner {
       plans.store(key, found.plan());
     }
     return outcome;
+  }
+
+  private static Refused passedOver(CudnnKernel kernel) {
+    return new Refused(
+        kernel,
+        Map.of("is slower", List.of("than the sum in the other order, when both were timed")));
   }
 
   /** The plan as it was kept, if cuDNN takes it for this device. */
@@ -339,8 +354,13 @@ final class Planner {
   /** Takes something else for a kernel from now on, also at the next start. */
   void choose(CudnnKernel kernel, Outcome outcome) {
     outcomes.put(kernel, outcome);
-    if (cache != null && outcome instanceof Found found) {
-      cache.store(PlanKey.of(kernel, cudnn, properties), found.plan());
+    if (cache != null) {
+      PlanKey key = PlanKey.of(kernel, cudnn, properties);
+      cache.store(
+          switch (outcome) {
+            case Found found -> PlanEntry.of(key, found.plan());
+            case Refused _ -> PlanEntry.passedOver(key);
+          });
     }
     LOG.log(Level.DEBUG, "{0}: {1}", kernel, outcome);
   }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
@@ -210,6 +211,33 @@ class KeptPlansTest {
     assertEquals(1, second.log().size(), second.log()::toString);
     assertArrayEquals(first.results(), second.results());
     assertEquals(0, run().made());
+  }
+
+  /** Also that one order of a sum is slower than the other. */
+  @Test
+  void whatWasTimedNeedNotBeTimedAgain() throws InterruptedException {
+    SoftwareDevice.reset(SoftwareDevice.settings().modelClock().engineMicros(7, 50));
+    Engine.open(Model.of(GRAPH, weights), options.withTuned(true)).close();
+    for (int driver : List.of(12090, 13000)) {
+      SoftwareDevice.reset(SoftwareDevice.settings().driverVersion(driver));
+      int before = SoftwareDevice.log().size();
+      try (Engine engine = Engine.open(Model.of(GRAPH, weights), options)) {
+        List<String> log = SoftwareDevice.log().subList(before, SoftwareDevice.log().size());
+        assertEquals(0, count(log, "cudnn heuristics"));
+        assertEquals(driver == 12090, count(log, "cudnn planning") == 0);
+        List<String> implementations =
+            engine.kernels().stream()
+                .filter(kernel -> kernel.node().name().equals("conv3"))
+                .map(KernelReport::implementation)
+                .toList();
+        assertEquals(2, implementations.size());
+        for (String implementation : implementations) {
+          assertTrue(
+              implementation.matches("cuDNN engine 7\\b.*") && implementation.contains("is slower"),
+              implementation);
+        }
+      }
+    }
   }
 
   @Test
