@@ -14,6 +14,7 @@ import dev.shortcut.engine.ShortcutException;
 import dev.shortcut.engine.backend.cudnn.EightKernels;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.testing.BackendUnderTest;
+import dev.shortcut.engine.testing.InjectedFault;
 import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
@@ -143,25 +144,7 @@ class JCudnnFaultTest {
     }
   }
 
-  /**
-   * A call that was to free something, and failed, leaves just that: nobody could free it any more.
-   */
   private static void leavesNothing(long call, List<String> wrong) {
-    String fired = SoftwareDevice.fired().isEmpty() ? "" : SoftwareDevice.fired().getLast();
-    boolean frees = fired.matches(".* \\w*(Destroy|Free|Release|Unload)\\w* .*");
-    long objects =
-        SoftwareDevice.live().entrySet().stream()
-            .filter(e -> !e.getKey().matches(".*bytes|primary context retained"))
-            .mapToLong(e -> e.getValue())
-            .sum();
-    boolean bytes = SoftwareDevice.bytesInUse(0) > 0 && !fired.contains("cuMemFree");
-    if (objects > (frees ? 1 : 0) || bytes) {
-      wrong.add(
-          "call %d, %s, left %s and %d bytes"
-              .formatted(call, fired, SoftwareDevice.live(), SoftwareDevice.bytesInUse(0)));
-    }
-    SoftwareDevice.complaints().stream()
-        .filter(complaint -> !(frees && complaint.contains("still owned 1 of kind")))
-        .forEach(complaint -> wrong.add("call %d, %s: %s".formatted(call, fired, complaint)));
+    InjectedFault.leftBehind().forEach(left -> wrong.add("call %d, %s".formatted(call, left)));
   }
 }
