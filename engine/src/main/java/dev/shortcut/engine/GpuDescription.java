@@ -25,6 +25,11 @@ import org.jspecify.annotations.Nullable;
  * predict how fast it can be. Immutable; every number is checked, so that a description from
  * anywhere is harmless.
  *
+ * <pre>{@code
+ * GpuDescription gpu = GpuDescription.known("h100").withDriver("12.4");
+ * PlanReport report = Planning.of(graph, gpu, options).run();
+ * }</pre>
+ *
  * <p>As text it is one JSON object with the keys of cuDNN's own device properties, of which flags
  * are 0 or 1, and {@code memoryBusWidth} in bits, which cuDNN does not know and without which
  * nothing can be predicted.

@@ -41,7 +41,7 @@ final class BenchCommand implements Callable<Integer> {
 
   @Option(
       names = "--model",
-      paramLabel = "NAME[,NAME...]",
+      paramLabel = "NAME",
       split = ",",
       converter = NetworkOptions.ArchitectureName.class,
       description = "The networks. Default: resnet50.",
@@ -50,7 +50,7 @@ final class BenchCommand implements Callable<Integer> {
 
   @Option(
       names = "--batch",
-      paramLabel = "N[,N...]",
+      paramLabel = "N",
       split = ",",
       converter = DeviceOptions.Count.class,
       description = "Images that run at once. Default: ${DEFAULT-VALUE}.",

@@ -63,7 +63,7 @@ final class PlanCommand implements Callable<Integer> {
 
   @Option(
       names = "--gpu",
-      paramLabel = "NAME|FILE[,...]",
+      paramLabel = "NAME|FILE",
       required = true,
       split = ",",
       description =
@@ -73,7 +73,7 @@ final class PlanCommand implements Callable<Integer> {
 
   @Option(
       names = "--model",
-      paramLabel = "NAME[,NAME...]",
+      paramLabel = "NAME",
       split = ",",
       converter = NetworkOptions.ArchitectureName.class,
       description = "The networks. Default: resnet50.",
@@ -82,7 +82,7 @@ final class PlanCommand implements Callable<Integer> {
 
   @Option(
       names = "--precision",
-      paramLabel = "TYPE[,TYPE...]",
+      paramLabel = "TYPE",
       split = ",",
       description = "What is computed in: fp32, tf32, fp16, bf16. Default: ${DEFAULT-VALUE}.",
       defaultValue = "fp32")
@@ -90,7 +90,7 @@ final class PlanCommand implements Callable<Integer> {
 
   @Option(
       names = "--batch",
-      paramLabel = "N[,N...]",
+      paramLabel = "N",
       split = ",",
       converter = DeviceOptions.Count.class,
       description = "Images that run at once. Default: ${DEFAULT-VALUE}.",

@@ -138,22 +138,48 @@ class PlanTest {
         .count();
   }
 
-  @Tag("native")
-  @Test
-  void aCommandTakesThePlansThatAnEarlierOneLeft() throws IOException {
-    SoftwareDevice.install();
-    SoftwareDevice.reset();
+  private Path oneImage() {
     Path input = folder.resolve("x.npy");
-    Path output = folder.resolve("y.npy");
-    Path cache = folder.resolve("plans");
     try (Arena arena = Arena.ofConfined();
         NpyWriter writer = NpyWriter.create(input, NpyType.FLOAT32, List.of(3L, 32L, 32L))) {
       writer.write(arena.allocate(3 * 32 * 32 * Float.BYTES));
       writer.finish();
     }
+    return input;
+  }
+
+  @Tag("native")
+  @Test
+  void whatIsPlannedForAnExportedDeviceIsTakenByAnEngineThere() {
+    SoftwareDevice.install();
+    SoftwareDevice.reset();
+    Path gpu = folder.resolve("gpu.json");
+    assertEquals(0, made("doctor", "--export-device", gpu.toString()));
+    Path cache = folder.resolve("plans");
+    assertTrue(
+        made(
+                "plan --gpu %s --model resnet20 --batch 1 --plan-cache %s"
+                    .formatted(gpu, cache)
+                    .split(" "))
+            > 0);
+    String there =
+        "run --model resnet20 --weights random:1 --backend cuda --input %s -o %s --plan-cache %s"
+            .formatted(oneImage(), folder.resolve("y.npy"), cache);
+    assertEquals(0, made(there.split(" ")));
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+  }
+
+  @Tag("native")
+  @Test
+  void aCommandTakesThePlansThatAnEarlierOneLeft() throws IOException {
+    SoftwareDevice.install();
+    SoftwareDevice.reset();
+    Path output = folder.resolve("y.npy");
+    Path cache = folder.resolve("plans");
     String arguments =
         "run --model resnet20 --weights random:1 --backend cuda --input %s -o %s --plan-cache "
-            .formatted(input, output);
+            .formatted(oneImage(), output);
     long without = made((arguments + "none").split(" "));
     byte[] expected = Files.readAllBytes(output);
     assertTrue(without > 0);
