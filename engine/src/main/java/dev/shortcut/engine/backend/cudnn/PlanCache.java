@@ -243,7 +243,8 @@ final class PlanCache {
   /** Takes note of a plan that cuDNN had to be asked for. */
   synchronized void chosen(PlanKey key) {
     count(EnginePlan.Source.HEURISTICS);
-    if (!beginningWith(key.kernelPrefix()).isEmpty()) {
+    // Plans for another architecture are what a shared folder is for.
+    if (beginningWith(key.kernelPrefix()).stream().anyMatch(key::isForArchitecture)) {
       otherVersions++;
     }
   }
@@ -280,8 +281,7 @@ final class PlanCache {
     line.append(", %d chosen anew".formatted(counts.getOrDefault(EnginePlan.Source.HEURISTICS, 0)));
     if (otherVersions > 0) {
       line.append(
-          ", of which %d are kept for another architecture, cuDNN or format"
-              .formatted(otherVersions));
+          ", of which %d are kept for another cuDNN or in another format".formatted(otherVersions));
     }
     LOG.log(level, line.toString());
   }

@@ -86,7 +86,16 @@ record PlanKey(String kernel, long cudnn, long architecture, Map<String, Long> d
 
   /** The beginning of the names of the family's plans. */
   String familyPrefix() {
-    return "%sf%d-cudnn%d-sm%d-".formatted(kernelPrefix(), FORMAT, cudnn, architecture);
+    return "%sf%d-cudnn%d%s".formatted(kernelPrefix(), FORMAT, cudnn, architecturePart());
+  }
+
+  private String architecturePart() {
+    return "-sm%d-".formatted(architecture);
+  }
+
+  /** Whether a file's name is that of a plan for the same architecture, whoever made it. */
+  boolean isForArchitecture(String fileName) {
+    return fileName.contains(architecturePart());
   }
 
   /** The name of its own plan's file. */
