@@ -108,6 +108,7 @@ public record CacheFolder(String origin, Path path) {
   /** Writes what a file is to hold. */
   @FunctionalInterface
   public interface Content {
+    /** Writes all of it; the stream is somebody else's to close. */
     void writeTo(OutputStream out) throws IOException;
   }
 
