@@ -5,6 +5,7 @@ import static dev.shortcut.engine.testing.Tensors.assertSameValues;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.shortcut.engine.BackendComparison;
 import dev.shortcut.engine.DeviceException;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Model;
@@ -23,6 +24,7 @@ import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.resnet.weights.RandomWeights;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -40,8 +42,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Whole networks through cuDNN's backend on the software CUDA device, in every precision, on images
- * as small as the strides allow.
+ * Whole networks through cuDNN's backend, and through JCuda's beside it, on the software CUDA
+ * device, in every precision, on images as small as the strides allow.
  */
 @Tag("native")
 class FamilyOnCudaTest {
@@ -80,6 +82,11 @@ class FamilyOnCudaTest {
     assertTrue(new HashSet<>(Tensors.boxed(expected)).size() > 2, "a net that says something");
     for (Precision precision : PRECISIONS) {
       assertSameValues(expected, run(name, graph, weights, precision, image));
+      float[] other = throughJCuda(graph, weights, precision, image);
+      if (Tensors.nmse(expected, other) > 0) {
+        assertEquals("no difference", difference(graph, weights, precision, image, 0));
+      }
+      assertSameValues(expected, other);
     }
   }
 
@@ -92,10 +99,14 @@ class FamilyOnCudaTest {
     try (var weights = new RandomWeights(graph, 7)) {
       float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 1, image);
       for (Precision precision : PRECISIONS) {
-        assertClose(
-            expected,
-            run(name, graph, weights, precision, image),
-            Tolerance.ofNetwork(precision).nmse());
+        double bound = Tolerance.ofNetwork(precision).nmse();
+        float[] one = run(name, graph, weights, precision, image);
+        assertClose(expected, one, bound);
+        float[] other = throughJCuda(graph, weights, precision, image);
+        if (Tensors.nmse(one, other) > bound) {
+          assertEquals("no difference", difference(graph, weights, precision, image, bound));
+        }
+        assertClose(one, other, bound);
       }
     }
   }
@@ -193,6 +204,43 @@ class FamilyOnCudaTest {
     assertEquals(List.of(), SoftwareDevice.complaints());
     assertEquals(Map.of(), SoftwareDevice.live());
     return result;
+  }
+
+  private static float[] throughJCuda(
+      Graph graph, Weights weights, Precision precision, float[] image)
+      throws InterruptedException {
+    SoftwareDevice.reset();
+    float[] result;
+    try (Engine engine =
+        BackendUnderTest.JCUDNN.open(
+            graph,
+            weights,
+            BackendUnderTest.JCUDNN.options().withMaxBatch(1).withPrecision(precision))) {
+      result = engine.run(image);
+    }
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+    return result;
+  }
+
+  /** From which kernel on the two backends differ. */
+  private static String difference(
+      Graph graph, Weights weights, Precision precision, float[] image, double bound) {
+    Model model = Model.of(graph, weights);
+    return BackendComparison.first(
+            side(model, BackendUnderTest.CUDNN, precision),
+            side(model, BackendUnderTest.JCUDNN, precision),
+            MemorySegment.ofArray(image),
+            1,
+            bound)
+        .map(Object::toString)
+        .orElse("no difference");
+  }
+
+  private static BackendComparison.Side side(
+      Model model, BackendUnderTest backend, Precision precision) {
+    return new BackendComparison.Side(
+        model, backend.options().withMaxBatch(1).withPrecision(precision));
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.shortcut.resnet.cli;
 
+import dev.shortcut.engine.BackendComparison;
 import dev.shortcut.engine.Benchmark;
 import dev.shortcut.engine.DeviceCheck;
 import dev.shortcut.engine.DeviceReport;
@@ -16,6 +17,7 @@ import dev.shortcut.resnet.ImageModel;
 import dev.shortcut.resnet.Overrides;
 import dev.shortcut.resnet.image.Picture;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,7 +46,8 @@ import picocli.CommandLine.Spec;
     description = {
       "%nRuns stages in this order: libraries, copy, own kernels, convolution, kernels (each distinct one of the family against"
           + " the plain-Java reference, which computes with double sums), networks, pictures, threads, foreign capture, lifetimes,"
-          + " memory limit, throughput. Stages that a backend has no use for are named as skipped.%n",
+          + " memory limit, throughput, two ways (a GPU's backends cuda and jcuda against each other; a difference names the"
+          + " first kernel that has one). Stages that a backend has no use for are named as skipped.%n",
       "With --report each stage's results are on disk before the next one begins, so that a crash leaves those of the stages"
           + " before it; cuDNN's own log is written beside it. With --bundle nothing is checked: a folder is made that can be copied"
           + " to a machine with a GPU and neither Java nor network, to run this there.%n",
@@ -157,7 +160,8 @@ final class SelftestCommand implements Callable<Integer> {
         new Stage("foreign capture", () -> onDevice(DeviceCheck.FOREIGN_CAPTURE)),
         new Stage("lifetimes", this::lifetimes),
         new Stage("memory limit", this::memoryLimit),
-        new Stage("throughput", this::throughput));
+        new Stage("throughput", this::throughput),
+        new Stage("two ways", this::twoWays));
   }
 
   @Override
@@ -304,6 +308,42 @@ final class SelftestCommand implements Callable<Integer> {
         }
       }
     }
+  }
+
+  /** Two backends that share nothing below the graph hardly make the same mistake. */
+  private void twoWays() {
+    String what = "cuda and jcuda";
+    Options.BackendChoice chosen = device.options().backend();
+    boolean onCpu =
+        chosen == Options.BackendChoice.CPU || chosen == Options.BackendChoice.REFERENCE;
+    if (onCpu || DeviceReport.all().isEmpty()) {
+      report.note(what, "skipped", "this backend runs on the CPU");
+      return;
+    }
+    for (Case one : QUICK_CASES) {
+      try (ImageModel model = random(one.network(), one.size())) {
+        String difference =
+            BackendComparison.first(
+                    side(model, Options.BackendChoice.CUDA),
+                    side(model, Options.BackendChoice.JCUDA),
+                    MemorySegment.ofArray(pixels(model, one.images())),
+                    one.images(),
+                    tolerance().nmse())
+                .map(Object::toString)
+                .orElse("");
+        report.check(
+            "%s, %s".formatted(one.network(), what),
+            difference.isEmpty(),
+            difference.isEmpty() ? "they agree" : difference);
+      } catch (DeviceUnavailableException e) {
+        report.note(what, "skipped", e.summary());
+        return;
+      }
+    }
+  }
+
+  private BackendComparison.Side side(ImageModel model, Options.BackendChoice backend) {
+    return new BackendComparison.Side(model, options(model).withBackend(backend));
   }
 
   /** Two classes may be so close for a picture that rounding decides; so values are compared. */

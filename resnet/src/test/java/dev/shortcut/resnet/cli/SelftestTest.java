@@ -191,7 +191,8 @@ class SelftestTest {
             "foreign capture",
             "lifetimes",
             "memory limit",
-            "throughput"),
+            "throughput",
+            "two ways"),
         stages(report));
     int eager = 0;
     for (JsonNode stage : report.get("stages")) {

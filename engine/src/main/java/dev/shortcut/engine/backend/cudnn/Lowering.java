@@ -196,7 +196,7 @@ final class Lowering {
         node,
         batch,
         new ModelException(
-            "cuDNN has no implementation of %s:\n  %s"
+            "cuDNN's graph API has no implementation of %s; the backend jcuda, which makes cuDNN's other calls, may:\n  %s"
                 .formatted(attempt(node), String.join("\n  ", refusals))));
     kernels.add(new Kernel(node, "none", 0));
   }

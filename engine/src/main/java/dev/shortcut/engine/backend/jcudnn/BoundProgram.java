@@ -204,7 +204,7 @@ final class BoundProgram {
   }
 
   /** A call that launches one of our own kernels on the slot's stream. */
-  Call launch(Program.Launch launch) {
+  private Call launch(Program.Launch launch) {
     List<Object> arguments = launch.arguments();
     MemorySegment values = where.memory.allocate(JAVA_LONG, arguments.size());
     MemorySegment pointers = where.memory.allocate(JAVA_LONG, arguments.size());
@@ -233,7 +233,6 @@ final class BoundProgram {
     return switch (place) {
       case Place.InArena(int buffer) -> where.arena.plus(program.plan().offset(buffer));
       case Place.Constant(long offset) -> where.device.constantsAt().plus(offset);
-      case Place.Fixed(long address) -> new DeviceAddress().plus(address);
       case Place.Nowhere() -> new DeviceAddress();
     };
   }

@@ -5,7 +5,6 @@ import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.ModelException;
 import dev.shortcut.engine.backend.jcudnn.Constants.Pair;
 import dev.shortcut.engine.backend.jcudnn.Descriptors.Window;
-import dev.shortcut.engine.backend.jcudnn.Program.Activation;
 import dev.shortcut.engine.backend.jcudnn.Program.Launch;
 import dev.shortcut.engine.backend.jcudnn.Program.Place;
 import dev.shortcut.engine.backend.jcudnn.Program.Step;
@@ -104,7 +103,7 @@ final class Lowering {
     }
     results();
     MemoryPlan plan = MemoryPlanner.plan(buffers(), Constants.ALIGNMENT);
-    return new Program(batch, steps, plan, handedOver, handedBack, activations(), reports(plan));
+    return new Program(batch, steps, plan, handedOver, handedBack, reports(plan));
   }
 
   /** What to throw where cuDNN has nothing that does a layer. */
@@ -166,28 +165,24 @@ final class Lowering {
 
   private void results() {
     if (!isFloats(graph.output())) {
-      steps.add(
-          new Step(
-              "output",
-              "converting the results",
-              unpack(activation(graph.output()), batch, handedBack)));
+      steps.add(new Step("output", "converting the results", unpack(graph.output(), handedBack)));
     }
   }
 
-  /** Converts an activation to floats in channel, row, column order. */
-  static Launch unpack(Activation activation, int batch, Place target) {
-    Shape shape = activation.shape();
+  /** Converts a node's output to floats in channel, row, column order. */
+  private Launch unpack(Node node, Place target) {
+    Shape shape = node.shape();
     long count = batch * shape.elements();
     return new Launch(
         "unpack",
         count,
         List.of(
-            activation.place(),
+            value(node),
             target,
             count,
             (long) shape.height() * shape.width(),
             shape.channels(),
-            activation.stored()));
+            stored(node)));
   }
 
   private void lower(Node node) {
@@ -486,9 +481,7 @@ final class Lowering {
   /** A copy of an activation as floats, a picture's channels one after another. */
   private Place floats(Node node, Node reader) {
     Place copy = scratch(reader, batch * node.shape().elements() * Float.BYTES);
-    steps.add(
-        new Step(
-            reader.name(), "converting " + node.name(), unpack(activation(node), batch, copy)));
+    steps.add(new Step(reader.name(), "converting " + node.name(), unpack(node, copy)));
     return copy;
   }
 
@@ -553,14 +546,6 @@ final class Lowering {
     List<Buffer> buffers = new ArrayList<>(liveness.buffers(this::bytes));
     buffers.addAll(temporaries);
     return buffers;
-  }
-
-  private List<Activation> activations() {
-    return graph.nodes().stream().map(this::activation).toList();
-  }
-
-  private Activation activation(Node node) {
-    return new Activation(node.name(), node.shape(), value(node), stored(node), isFloats(node));
   }
 
   private List<KernelReport> reports(MemoryPlan plan) {

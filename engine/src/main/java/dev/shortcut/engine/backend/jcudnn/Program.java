@@ -1,7 +1,6 @@
 package dev.shortcut.engine.backend.jcudnn;
 
 import dev.shortcut.engine.KernelReport;
-import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.memory.MemoryPlan;
 import java.util.List;
 import jcuda.jcudnn.cudnnActivationDescriptor;
@@ -20,7 +19,6 @@ import jcuda.jcudnn.cudnnTensorDescriptor;
  * @param plan places in the arena
  * @param handedOver the buffer that images are copied to
  * @param handedBack where results are copied from
- * @param activations every node's output, for looking at it
  * @param kernels what each kernel of the graph became
  */
 record Program(
@@ -29,25 +27,12 @@ record Program(
     MemoryPlan plan,
     int handedOver,
     Place handedBack,
-    List<Activation> activations,
     List<KernelReport> kernels) {
   /** Copies the lists. */
   Program {
     steps = List.copyOf(steps);
-    activations = List.copyOf(activations);
     kernels = List.copyOf(kernels);
   }
-
-  /**
-   * A node's output.
-   *
-   * @param node its name
-   * @param shape of one image's
-   * @param place where it lies
-   * @param stored channels that lie there, the graph's and zeros
-   * @param floats whether it lies as results do
-   */
-  record Activation(String node, Shape shape, Place place, int stored, boolean floats) {}
 
   /**
    * Something that is enqueued.
@@ -133,13 +118,6 @@ record Program(
      * @param offset bytes from their beginning
      */
     record Constant(long offset) implements Place {}
-
-    /**
-     * At an address of the device.
-     *
-     * @param address its number
-     */
-    record Fixed(long address) implements Place {}
 
     /** Nowhere: a null pointer. */
     record Nowhere() implements Place {}
