@@ -13,6 +13,11 @@ public enum DeviceCheck {
   COPY("copy"),
   /** The engine's own kernels compile for the device and compute what they should. */
   KERNELS("own kernels"),
+  /**
+   * cuDNN takes a plan back that it described as text, and builds one for the device at once, which
+   * is what the engine falls back to where the text is refused.
+   */
+  PLANS("plans"),
   /** A CUDA program's own stream captures an execution and replays it on its own buffers. */
   FOREIGN_CAPTURE("foreign capture");
 

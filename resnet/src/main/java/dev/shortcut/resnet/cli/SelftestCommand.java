@@ -152,6 +152,7 @@ final class SelftestCommand implements Callable<Integer> {
     return List.of(
         new Stage("copy", () -> onDevice(DeviceCheck.COPY)),
         new Stage("own kernels", () -> onDevice(DeviceCheck.KERNELS)),
+        new Stage("plans", () -> onDevice(DeviceCheck.PLANS)),
         new Stage("convolution", this::convolution),
         new Stage("kernels", this::kernels),
         new Stage("networks", this::networks),
@@ -233,7 +234,7 @@ final class SelftestCommand implements Callable<Integer> {
   private void onDevice(DeviceCheck check) {
     List<String> found = check.run(device.options());
     if (found.isEmpty()) {
-      report.note(check.toString(), "skipped", "this backend runs on the CPU");
+      report.note(check.toString(), "skipped", "only cuda has it");
     }
     found.forEach(line -> report.check(check.toString(), true, line));
   }

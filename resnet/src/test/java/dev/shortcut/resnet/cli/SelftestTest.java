@@ -159,12 +159,12 @@ class SelftestTest {
             "--precision",
             precision.toString(),
             "--only",
-            "copy,own kernels,convolution,foreign capture,pictures");
+            "copy,own kernels,plans,convolution,foreign capture,pictures");
     JsonNode report = report();
     assertEquals(ExitCodes.OK, result.status(), report.toPrettyString());
     // On each of the two devices.
     assertEquals(2, report.at("/stages/1/checks").size(), report.toPrettyString());
-    assertEquals(2, report.at("/stages/5/checks").size(), report.toPrettyString());
+    assertEquals(2, report.at("/stages/6/checks").size(), report.toPrettyString());
     assertEquals(List.of(), SoftwareDevice.complaints());
     assertEquals(Map.of(), SoftwareDevice.live());
   }
@@ -183,6 +183,7 @@ class SelftestTest {
             "libraries",
             "copy",
             "own kernels",
+            "plans",
             "convolution",
             "kernels",
             "networks",
@@ -202,7 +203,7 @@ class SelftestTest {
       }
     }
     assertEquals(3, eager, report.toPrettyString());
-    String kernels = report.at("/stages/4/checks/0/check").textValue();
+    String kernels = report.at("/stages/5/checks/0/check").textValue();
     assertTrue(kernels.matches("\\d{2,} kernels"), kernels);
     assertEquals(List.of(), SoftwareDevice.complaints());
     assertEquals(Map.of(), SoftwareDevice.live());
@@ -214,10 +215,11 @@ class SelftestTest {
     SoftwareDevice.install();
     SoftwareDevice.reset(SoftwareDevice.settings().work(false));
     Cli.Result result =
-        selftest("--backend", "cuda", "--only", "copy,own kernels,convolution,foreign capture");
+        selftest(
+            "--backend", "cuda", "--only", "copy,own kernels,plans,convolution,foreign capture");
     assertEquals(ExitCodes.BUG, result.status(), result.err());
     JsonNode report = report();
-    for (int stage = 1; stage <= 4; stage++) {
+    for (int stage = 1; stage <= 5; stage++) {
       assertEquals(
           "WRONG", report.at("/stages/" + stage + "/state").textValue(), report.toPrettyString());
     }

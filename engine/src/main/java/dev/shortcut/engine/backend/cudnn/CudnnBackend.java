@@ -103,6 +103,7 @@ public final class CudnnBackend implements Backend {
           switch (check) {
             case COPY -> checks.copy();
             case KERNELS -> checks.kernels(options);
+            case PLANS -> checks.plans(options);
             case FOREIGN_CAPTURE ->
                 checks.foreignCapture(new CudnnBackend(libraries, List.of(target)), options);
           });

@@ -13,6 +13,8 @@ import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.cudnn.Cudnn;
 import dev.shortcut.bindings.cudnn.CudnnHandle;
 import dev.shortcut.bindings.cudnn.DeviceProperties;
+import dev.shortcut.bindings.cudnn.ExecutionPlan;
+import dev.shortcut.bindings.cudnn.VariantPack;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
@@ -57,6 +59,7 @@ final class DeviceChecks {
   private static final int INPUTS = 64;
   private static final int OUTPUTS = 16;
   private static final int IMAGES = 2;
+  private static final int SIDE = 7;
 
   private final NvidiaLibraries libraries;
   private final DeviceTarget target;
@@ -199,6 +202,109 @@ final class DeviceChecks {
     stream.launch(kernel, Math.ceilDiv(values, THREADS), 1, 1, THREADS, 1, 1, 0, arguments);
   }
 
+  /** One convolution by a plan that is made again of its text, and by one built for the handle. */
+  String plans(Options options) {
+    Arithmetic arithmetic = Arithmetic.of(options.precision());
+    return onDevice(
+        "shortcut-cuda-plans",
+        (context, owner) -> {
+          Cudnn cudnn = libraries.cudnn();
+          Stream stream = owner.own(context.newStream());
+          CudnnHandle handle = owner.own(cudnn.newHandle());
+          handle.setStream(stream);
+          var planner = new Planner(cudnn, DeviceProperties.of(cudnn, owner, handle), null);
+          var image = new Shape(OUTPUTS, SIDE, SIDE);
+          var kernel =
+              new CudnnKernel.Convolution(
+                  arithmetic,
+                  IMAGES,
+                  image,
+                  image,
+                  1,
+                  1,
+                  0,
+                  1,
+                  1,
+                  List.of(CudnnKernel.Stage.BIAS, CudnnKernel.Stage.RELU));
+          if (!(planner.plan(kernel) instanceof Planner.Found(Plan plan))) {
+            throw wrong("no plan for the " + kernel);
+          }
+          ExecutionPlan straight =
+              planner
+                  .straight(kernel, plan, handle, owner)
+                  .orElseThrow(() -> wrong("cuDNN builds no plan for its handle: " + kernel));
+          var random = new Random(SIDE);
+          float[] x = integers(random, IMAGES * SIDE * SIDE * OUTPUTS);
+          float[] w = integers(random, OUTPUTS * OUTPUTS);
+          float[] bias = integers(random, OUTPUTS);
+          DeviceMemory images = placed(context, owner, stream, arithmetic, x);
+          DeviceMemory filter = placed(context, owner, stream, arithmetic, w);
+          DeviceMemory added = placed(context, owner, stream, arithmetic, bias);
+          DeviceMemory sums = owner.own(context.allocate(images.bytes()));
+          DeviceMemory workspace = owner.own(context.allocate(Math.max(1, plan.workspaceBytes())));
+          VariantPack pack =
+              VariantPack.of(
+                  cudnn,
+                  owner,
+                  new long[] {CudnnGraphs.X, CudnnGraphs.W, CudnnGraphs.BIAS, CudnnGraphs.Y},
+                  new long[] {images.address(), filter.address(), added.address(), sums.address()},
+                  workspace.address());
+          byte[] expected = stored(arithmetic, product(x, w, bias));
+          ExecutionPlan restored = ExecutionPlan.fromJson(cudnn, owner, plan.json(), handle);
+          for (ExecutionPlan each : List.of(restored, straight)) {
+            handle.execute(each, pack);
+            if (!Arrays.equals(expected, readBytes(stream, sums))) {
+              throw wrong(
+                  "a plan %s gave wrong sums of small integers: %s"
+                      .formatted(
+                          each == straight ? "built for the handle" : "of its text", kernel));
+            }
+          }
+          return "cuDNN takes its own plan back and builds one for its handle, both right";
+        });
+  }
+
+  private static float[] integers(Random random, int count) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = random.nextInt(5) - 2;
+    }
+    return values;
+  }
+
+  private static DeviceMemory placed(
+      Context context, Closer owner, Stream stream, Arithmetic arithmetic, float[] values) {
+    byte[] bytes = stored(arithmetic, values);
+    DeviceMemory memory = owner.own(context.allocate(bytes.length));
+    try (Arena frame = Arena.ofConfined()) {
+      write(stream, memory, frame.allocateFrom(ValueLayout.JAVA_BYTE, bytes));
+    }
+    return memory;
+  }
+
+  private static byte[] stored(Arithmetic arithmetic, float[] values) {
+    try (Arena frame = Arena.ofConfined()) {
+      MemorySegment memory = frame.allocate((long) values.length * arithmetic.bytes(), Float.BYTES);
+      for (int i = 0; i < values.length; i++) {
+        arithmetic.store(memory, i, values[i]);
+      }
+      return memory.toArray(ValueLayout.JAVA_BYTE);
+    }
+  }
+
+  /** What a 1x1 convolution, bias and ReLU make of channels that lie side by side. */
+  private static float[] product(float[] x, float[] w, float[] bias) {
+    float[] y = new float[x.length];
+    for (int i = 0; i < y.length; i++) {
+      float sum = bias[i % OUTPUTS];
+      for (int j = 0; j < OUTPUTS; j++) {
+        sum += x[i / OUTPUTS * OUTPUTS + j] * w[i % OUTPUTS * OUTPUTS + j];
+      }
+      y[i] = Math.max(0, sum);
+    }
+    return y;
+  }
+
   /** An execution on a program's own stream: at once, and captured and replayed. */
   String foreignCapture(CudnnBackend backend, Options options) {
     var g = new GraphBuilder("foreign capture", new Shape(INPUTS, 1, 1));
@@ -284,18 +390,25 @@ final class DeviceChecks {
 
   private static void write(Stream stream, DeviceMemory to, float[] values) {
     try (Arena frame = Arena.ofConfined()) {
-      MemorySegment host = frame.allocateFrom(ValueLayout.JAVA_FLOAT, values);
-      stream.copyToDevice(to.address(), host, host.byteSize());
-      stream.synchronize();
+      write(stream, to, frame.allocateFrom(ValueLayout.JAVA_FLOAT, values));
     }
   }
 
+  private static void write(Stream stream, DeviceMemory to, MemorySegment host) {
+    stream.copyToDevice(to.address(), host, host.byteSize());
+    stream.synchronize();
+  }
+
   private static float[] read(Stream stream, DeviceMemory from) {
+    return MemorySegment.ofArray(readBytes(stream, from)).toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+  }
+
+  private static byte[] readBytes(Stream stream, DeviceMemory from) {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment host = frame.allocate(from.bytes(), Float.BYTES);
       stream.copyToHost(host, from.address(), from.bytes());
       stream.synchronize();
-      return host.toArray(ValueLayout.JAVA_FLOAT);
+      return host.toArray(ValueLayout.JAVA_BYTE);
     }
   }
 
