@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -260,13 +261,41 @@ final class PlanCommand implements Callable<Integer> {
 
   private PlanReport run(Planning planning, String title) throws InterruptedException {
     if (!console.errIsTerminal()) {
-      return planning.run();
+      return untilBrokenOff(planning);
     }
     try (ProgressBar bar = RunningJob.bar(title)) {
-      return planning
-          .withProgress(progress -> bar.maxHint(progress.total()).stepTo(progress.done()))
-          .run();
+      return untilBrokenOff(
+          planning.withProgress(progress -> bar.maxHint(progress.total()).stepTo(progress.done())));
     }
+  }
+
+  /**
+   * A process that ends while threads of it are inside of cuDNN crashes now and then in cuDNN's own
+   * clean-up, so that plans which are being made come to their end first.
+   */
+  private PlanReport untilBrokenOff(Planning planning) throws InterruptedException {
+    Thread caller = Thread.currentThread();
+    var ended = new CountDownLatch(1);
+    return BreakOff.around(
+        () -> {
+          try {
+            return planning.run();
+          } finally {
+            ended.countDown();
+          }
+        },
+        () -> {
+          caller.interrupt();
+          try {
+            ended.await();
+          } catch (InterruptedException _) {
+            Thread.currentThread().interrupt(); // nobody does that to a hook
+          }
+          console.message(
+              plans.folder() == null
+                  ? "interrupted"
+                  : "interrupted; the plan cache has what was made");
+        });
   }
 
   private String text(List<PlannedNetwork> planned) {

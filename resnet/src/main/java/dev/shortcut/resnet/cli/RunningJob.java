@@ -52,35 +52,20 @@ final class RunningJob {
     }
   }
 
-  /**
-   * Ctrl-C ends the process through this hook, with 130; rows that are being written come to their
-   * end first.
-   */
+  /** Rows that are being written come to their end also where the user breaks the job off. */
   private static Summary await(Job job, Console console) throws InterruptedException {
-    Thread breakOff =
-        new Thread(
-            () -> {
-              job.cancel();
-              @Nullable Summary summary = joined(job);
-              if (summary != null && summary.cancelled()) {
-                console.message(
-                    "interrupted after "
-                        + rows(summary)
-                        + "; an output file can be gone on with: --resume");
-              }
-            },
-            "shortcut-break-off");
-    Runtime.getRuntime().addShutdownHook(breakOff);
-    try {
-      return job.join();
-    } finally {
-      try {
-        Runtime.getRuntime().removeShutdownHook(breakOff);
-      } catch (IllegalStateException _) {
-        // The hook is running and says what there is to say: the process ends with it.
-        Thread.sleep(Long.MAX_VALUE);
-      }
-    }
+    return BreakOff.around(
+        job::join,
+        () -> {
+          job.cancel();
+          @Nullable Summary summary = joined(job);
+          if (summary != null && summary.cancelled()) {
+            console.message(
+                "interrupted after "
+                    + rows(summary)
+                    + "; an output file can be gone on with: --resume");
+          }
+        });
   }
 
   private static @Nullable Summary joined(Job job) {
