@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -20,6 +21,9 @@ import java.util.stream.Collectors;
  * @param foreignContext the caller's {@code CUcontext}; 0 for the device's primary one
  */
 public record DeviceTarget(CudaDevice device, long foreignContext) {
+  /** The major compute capability from which on there is bf16. */
+  private static final int AMPERE = 8;
+
   /**
    * The devices that the options mean.
    *
@@ -92,6 +96,17 @@ public record DeviceTarget(CudaDevice device, long foreignContext) {
       throw new DeviceUnavailableException(
           "0x%x cannot be used as a CUDA context: %s".formatted(handle, e.getMessage()), e);
     }
+  }
+
+  /** Why one of the devices has no instructions for bf16, if that is so. */
+  public static Optional<String> withoutBfloat16(List<DeviceTarget> targets) {
+    return targets.stream()
+        .map(DeviceTarget::device)
+        .filter(device -> device.computeCapability().major() < AMPERE)
+        .findFirst()
+        .map(device ->
+            "bf16 needs a GPU of compute capability 8.0 (A100) or later, and %s has %s"
+                .formatted(device.name(), device.computeCapability()));
   }
 
   /** The context; closing it gives a primary one back. */

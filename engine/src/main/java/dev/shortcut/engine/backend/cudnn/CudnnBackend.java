@@ -145,13 +145,7 @@ public final class CudnnBackend implements Backend {
   static Optional<String> unsupported(Precision precision, List<DeviceTarget> targets) {
     return switch (precision) {
       case FP32, TF32, FP16 -> Optional.empty();
-      case BF16 ->
-          targets.stream()
-              .filter(target -> target.device().computeCapability().major() < 8)
-              .findFirst()
-              .map(target ->
-                  "bf16 needs a GPU of compute capability 8.0 (A100) or later, and %s has %s"
-                      .formatted(target.device().name(), target.device().computeCapability()));
+      case BF16 -> DeviceTarget.withoutBfloat16(targets);
       case INT8, FP8 -> Optional.of("the cuDNN backend computes in fp32, tf32, fp16 and bf16 only");
     };
   }

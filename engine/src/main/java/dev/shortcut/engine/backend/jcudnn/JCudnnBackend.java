@@ -27,7 +27,6 @@ import jcuda.JCudaVersion;
  * precision and batch size give bitwise the same results on every run.
  */
 public final class JCudnnBackend implements Backend {
-  private static final int AMPERE = 8;
 
   private final NvidiaLibraries libraries;
   private final List<DeviceTarget> targets;
@@ -87,13 +86,7 @@ public final class JCudnnBackend implements Backend {
   public Optional<String> unsupported(Precision precision) {
     return switch (precision) {
       case FP32, TF32, FP16 -> Optional.empty();
-      case BF16 ->
-          targets.stream()
-              .filter(target -> target.device().computeCapability().major() < AMPERE)
-              .findFirst()
-              .map(target ->
-                  "bf16 needs a GPU of compute capability 8.0 (A100) or later, and %s has %s"
-                      .formatted(target.device().name(), target.device().computeCapability()));
+      case BF16 -> DeviceTarget.withoutBfloat16(targets);
       case INT8, FP8 -> Optional.of("the JCuda backend computes in fp32, tf32, fp16 and bf16 only");
     };
   }
