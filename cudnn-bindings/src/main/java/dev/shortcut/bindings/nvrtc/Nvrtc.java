@@ -27,6 +27,7 @@ public final class Nvrtc {
     this.version = version(functions.library());
     openBuiltins(functions.library(), version);
     this.architectures = architectures(functions);
+    compileNothing();
   }
 
   /**
@@ -101,17 +102,10 @@ public final class Nvrtc {
       String name, String source, ComputeCapability target, List<String> options) {
     String architecture = architecture(target);
     List<String> all = new ArrayList<>(options);
-    all.add("--gpu-architecture=" + architecture);
+    all.add(forArchitecture(architecture));
     try (Arena frame = Arena.ofConfined()) {
-      MemorySegment out = frame.allocate(CTypes.POINTER);
-      functions.createProgram(
-          out,
-          frame.allocateFrom(source),
-          frame.allocateFrom(name),
-          0,
-          MemorySegment.NULL,
-          MemorySegment.NULL);
-      MemorySegment program = out.get(CTypes.POINTER, 0);
+      MemorySegment owned = create(name, source, frame);
+      MemorySegment program = owned.get(CTypes.POINTER, 0);
       try {
         int status = functions.compileProgram(program, all.size(), strings(all, frame));
         if (status != 0) {
@@ -123,7 +117,7 @@ public final class Nvrtc {
         byte[] image = architecture.startsWith("sm_") ? cubin(program, frame) : ptx(program, frame);
         return new CompiledProgram(architecture, image, log(program, frame).strip());
       } finally {
-        destroy(out, name);
+        destroy(owned, name);
       }
     }
   }
@@ -139,6 +133,44 @@ public final class Nvrtc {
       // Not an error yet: some builds of NVRTC hold them inside.
       LOG.log(Level.DEBUG, "{0} is not there for {1}: {2}", soname, library, tried);
     }
+  }
+
+  /**
+   * While NVRTC's front end works for the first time in a process, and then never again, it has the
+   * process's handlers of SIGINT and SIGTERM replaced by ones that end the process at once (12.9
+   * and 13.0). Static objects of cuDNN are then gone while other threads are inside of it, which
+   * crashes, and no shutdown hook runs. So the first time is now, for a fraction of a millisecond,
+   * and not in the middle of cuDNN's compiling.
+   */
+  private void compileNothing() {
+    try (Arena frame = Arena.ofConfined()) {
+      MemorySegment owned = create("nothing.cu", "", frame);
+      MemorySegment options =
+          strings(List.of(forArchitecture("sm_" + architectures.getLast())), frame);
+      int status = functions.compileProgram(owned.get(CTypes.POINTER, 0), 1, options);
+      if (status != 0) {
+        // Who has something to compile is told why that fails.
+        LOG.log(Level.DEBUG, "{0} does not compile an empty source: {1}", library(), status);
+      }
+      destroy(owned, "nothing.cu");
+    }
+  }
+
+  private static String forArchitecture(String architecture) {
+    return "--gpu-architecture=" + architecture;
+  }
+
+  /** A place that holds a program, which is to be destroyed. */
+  private MemorySegment create(String name, String source, Arena frame) {
+    MemorySegment out = frame.allocate(CTypes.POINTER);
+    functions.createProgram(
+        out,
+        frame.allocateFrom(source),
+        frame.allocateFrom(name),
+        0,
+        MemorySegment.NULL,
+        MemorySegment.NULL);
+    return out;
   }
 
   private void destroy(MemorySegment program, String name) {

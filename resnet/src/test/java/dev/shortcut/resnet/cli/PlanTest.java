@@ -18,6 +18,7 @@ import dev.shortcut.resnet.batch.NpyWriter;
 import dev.shortcut.testing.VendorLibraries;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -26,6 +27,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
@@ -372,6 +374,57 @@ class PlanTest {
       assertEquals(List.of("cached-plan"), sources("--plan-cache", cache));
       assertEquals(List.of("engine-and-knobs"), sources("--plan-cache", cache, "--driver", "13"));
       assertEquals(List.of("heuristics"), sources("--plan-cache", "none"));
+    }
+
+    /**
+     * While cuDNN compiles for the first time in a process, NVRTC would have the process end at
+     * once, with other threads inside of cuDNN.
+     */
+    @ParameterizedTest
+    @CsvSource({"TERM, 143", "INT, 130"})
+    void toldToEndItMakesNoMorePlansAndSaysSo(String signal, int status) throws Exception {
+      for (int round = 0; round < 3; round++) {
+        Path cache = folder.resolve("plans-" + round);
+        Path messages = folder.resolve("messages");
+        ProcessBuilder builder =
+            Cli.process(
+                "plan --gpu h100 --model resnet152 --precision fp16 --threads 2 --plan-cache %s"
+                    .formatted(cache)
+                    .split(" "));
+        builder
+            .environment()
+            .put(NvidiaLibrary.FOLDER_VARIABLE, VendorLibraries.folder().toString());
+        Process process =
+            builder
+                .directory(folder.toFile())
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(messages.toFile())
+                .start();
+        while (process.isAlive() && !isKept(cache)) {
+          Thread.sleep(1);
+        }
+        new ProcessBuilder("kill", "-" + signal, String.valueOf(process.pid())).start().waitFor();
+        String said = "signal %s: ".formatted(signal);
+        assertEquals(status, process.waitFor(), () -> said + read(messages));
+        assertTrue(read(messages).contains("interrupted; the plan cache has what was made"));
+      }
+    }
+
+    private static boolean isKept(Path cache) throws IOException {
+      if (!Files.exists(cache)) {
+        return false;
+      }
+      try (Stream<Path> files = Files.list(cache)) {
+        return files.anyMatch(file -> file.toString().endsWith(".plan"));
+      }
+    }
+
+    private static String read(Path file) {
+      try {
+        return Files.readString(file);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
     }
 
     @Test
