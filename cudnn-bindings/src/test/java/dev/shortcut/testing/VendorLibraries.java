@@ -23,6 +23,8 @@ public final class VendorLibraries {
     PINNED(""),
     /** The oldest cuDNN that is supported, 9.11.1, with the rest of {@link #PINNED}. */
     OLDEST_CUDNN("cudnn-9.11"),
+    /** The newest cuDNN that was tried, 9.28.0, with the rest of {@link #PINNED}. */
+    NEWEST_CUDNN("cudnn-9.28"),
     /** The cuDNN that JCudnn was made for, 9.5.1, with the rest of {@link #PINNED}. */
     JCUDNN("cudnn-9.5"),
     /** cuDNN 9.20, cuBLAS and NVRTC for CUDA 13, with the driver of {@link #PINNED}. */

@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>As text it is one JSON object with the keys of cuDNN's own device properties, of which flags
- * are 0 or 1, and {@code memoryBusWidth} in bits, which cuDNN does not know and without which
- * nothing can be predicted.
+ * are 0 or 1. {@code memoryBusWidth} in bits, which cuDNN knows from 9.27 on, may be missing;
+ * nothing can be predicted then.
  */
 public final class GpuDescription {
   /** A description has about 700 characters. */
@@ -61,15 +61,15 @@ public final class GpuDescription {
     MEMORY("totalGlobalMem", 1, 1, 1L << 50),
     CLOCK("smClockRateKHz", 1, 0, Integer.MAX_VALUE),
     MEMORY_CLOCK("memClockRateKHz", 1, 0, Integer.MAX_VALUE),
+    /** 0 where it is not known. */
+    MEMORY_BUS_WIDTH("memoryBusWidth", 1, 0, 1 << 16),
     L2_CACHE("l2CacheSize", 1, 0, Integer.MAX_VALUE),
     BLOCK_SIZE("maxBlockSize", 3, 1, Integer.MAX_VALUE),
     GRID_SIZE("maxGridSize", 3, 1, Integer.MAX_VALUE),
     COOPERATIVE_LAUNCH("supportCoopLaunch", 1, 0, 1),
     PCI_DEVICE("pciDeviceId", 1, 0, Integer.MAX_VALUE),
     TCC_DRIVER("isTccDriver", 1, 0, 1),
-    DRIVER("driverVer", 1, 10000, 99990),
-    /** Ours; 0 where it is not known. */
-    MEMORY_BUS_WIDTH("memoryBusWidth", 1, 0, 1 << 16);
+    DRIVER("driverVer", 1, 10000, 99990);
 
     final String text;
 
@@ -88,10 +88,6 @@ public final class GpuDescription {
 
     static @Nullable Key of(String text) {
       return Arrays.stream(values()).filter(key -> key.text.equals(text)).findFirst().orElse(null);
-    }
-
-    boolean isOfCudnn() {
-      return this != MEMORY_BUS_WIDTH;
     }
 
     void check(Object value) {
@@ -142,7 +138,7 @@ public final class GpuDescription {
    * @throws IllegalArgumentException if it is none of them; it names them
    */
   public static GpuDescription known(String name) {
-    return of(KnownDevices.json(name)).withMemoryBusWidth(KnownDevices.memoryBusWidth(name));
+    return of(KnownDevices.json(name));
   }
 
   /**
@@ -317,19 +313,9 @@ public final class GpuDescription {
     return (Long) value(key);
   }
 
-  /** What cuDNN reads: its own keys, written anew from the checked values. */
-  public String deviceJson() {
-    return written(Key::isOfCudnn);
-  }
-
-  /** What {@link #of} reads, a key on each line. */
+  /** What {@link #of} and cuDNN read, a key on each line, written anew from the checked values. */
   public String json() {
-    return written(_ -> true);
-  }
-
-  private String written(Predicate<Key> which) {
     return values.entrySet().stream()
-        .filter(entry -> which.test(entry.getKey()))
         .map(entry -> "  \"%s\": %s".formatted(entry.getKey().text, written(entry.getValue())))
         .collect(Collectors.joining(",\n", "{\n", "\n}\n"));
   }

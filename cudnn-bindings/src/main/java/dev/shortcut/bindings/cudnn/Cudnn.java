@@ -20,8 +20,8 @@ public final class Cudnn {
   /** The first version of the next major, whose functions are not known. */
   public static final long NEXT_MAJOR_VERSION = 100_000;
 
-  /** The newest version whose device descriptions are known: later ones ask for another key. */
-  static final long NEWEST_KNOWN_DESCRIPTION = 92499;
+  /** The newest version that was tried; a later one may ask for another key of a description. */
+  static final long NEWEST_KNOWN_DESCRIPTION = 92800;
 
   private static final Logger LOG = System.getLogger(Cudnn.class.getName());
 
@@ -195,7 +195,7 @@ public final class Cudnn {
   String descriptionWindow() {
     return version <= NEWEST_KNOWN_DESCRIPTION
         ? ""
-        : " (known are those that cuDNN %s to 9.24 take, and this is %s)"
-            .formatted(text(OLDEST_VERSION), text(version));
+        : " (known are those that cuDNN %s to %s take, and this is %s)"
+            .formatted(text(OLDEST_VERSION), text(NEWEST_KNOWN_DESCRIPTION), text(version));
   }
 }

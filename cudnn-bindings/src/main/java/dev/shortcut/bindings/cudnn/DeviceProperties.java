@@ -1,6 +1,7 @@
 package dev.shortcut.bindings.cudnn;
 
 import dev.shortcut.bindings.library.Closer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,19 +15,15 @@ import java.util.regex.Pattern;
  * maxSharedMemoryPerBlockOptin}, {@code oversizedSharedMemoryPerBlock}, {@code
  * reservedSharedMemoryPerBlock}, {@code maxRegistersPerSM}, {@code maxCtasPerSM}, {@code
  * maxThreadsPerSM}, {@code regsPerBlock}, {@code totalGlobalMem}, {@code smClockRateKHz}, {@code
- * memClockRateKHz}, {@code l2CacheSize}, {@code maxBlockSize}, {@code maxGridSize}, {@code
- * supportCoopLaunch}, {@code pciDeviceId}, {@code isTccDriver}, {@code driverVer}; flags are 0 or
- * 1.
+ * memClockRateKHz}, {@code memoryBusWidth} (bits; from cuDNN 9.27 on, earlier ones pass over it),
+ * {@code l2CacheSize}, {@code maxBlockSize}, {@code maxGridSize}, {@code supportCoopLaunch}, {@code
+ * pciDeviceId}, {@code isTccDriver}, {@code driverVer}; flags are 0 or 1.
  */
 public final class DeviceProperties {
-  /**
-   * The keys whose values a plan is made for: it is restored only where all of them are the same.
-   * Found out by trying each of the keys (cuDNN 9.20).
-   */
-  public static final List<String> COMPARED =
+  /** The keys that every version compares before it restores a plan. */
+  private static final List<String> ALWAYS_COMPARED =
       List.of(
           "deviceVer",
-          "driverVer",
           "multiProcessorCount",
           "maxSharedMemoryPerBlock",
           "maxSharedMemoryPerBlockOptin",
@@ -36,13 +33,38 @@ public final class DeviceProperties {
           "maxThreadsPerBlock",
           "maxThreadsPerSM");
 
+  /** The first version of which it is known that it does not compare {@code driverVer}. */
+  private static final long ANY_DRIVER = 92400;
+
+  /** The first version that knows {@code memoryBusWidth}, and compares it. */
+  private static final long WITH_MEMORY_BUS_WIDTH = 92700;
+
   /** A description has about 700 characters. */
   private static final int LONGEST_JSON = 1 << 16;
 
   private final Descriptor descriptor;
+  private final List<String> comparedKeys;
 
-  private DeviceProperties(Descriptor descriptor) {
+  private DeviceProperties(Cudnn cudnn, Descriptor descriptor) {
     this.descriptor = descriptor;
+    this.comparedKeys = comparedKeys(cudnn.version());
+  }
+
+  /**
+   * The keys whose values a plan is made for: it is restored only where all of them are the same.
+   * Found out by trying each of the keys with cuDNN 9.20, 9.22, 9.24 to 9.28.
+   *
+   * @param version cuDNN's
+   */
+  static List<String> comparedKeys(long version) {
+    List<String> keys = new ArrayList<>(ALWAYS_COMPARED);
+    if (version < ANY_DRIVER) {
+      keys.add("driverVer");
+    }
+    if (version >= WITH_MEMORY_BUS_WIDTH) {
+      keys.add("memoryBusWidth");
+    }
+    return List.copyOf(keys);
   }
 
   /**
@@ -59,6 +81,7 @@ public final class DeviceProperties {
     }
     try {
       return new DeviceProperties(
+          cudnn,
           Descriptor.create(cudnn, owner, CudnnConstants.BACKEND_DEVICEPROP_DESCRIPTOR)
               .setText(CudnnConstants.ATTR_DEVICEPROP_JSON_REPRESENTATION, json)
               .complete());
@@ -74,6 +97,7 @@ public final class DeviceProperties {
    */
   public static DeviceProperties of(Cudnn cudnn, Closer owner, CudnnHandle handle) {
     return new DeviceProperties(
+        cudnn,
         Descriptor.create(cudnn, owner, CudnnConstants.BACKEND_DEVICEPROP_DESCRIPTOR)
             .setHandle(CudnnConstants.ATTR_DEVICEPROP_HANDLE, handle)
             .complete());
@@ -85,14 +109,15 @@ public final class DeviceProperties {
   }
 
   /**
-   * The values of the {@link #COMPARED} keys, in their order.
+   * The values that a plan is made for, by their keys: it is restored only where all of them are
+   * the same.
    *
    * @throws CudnnException if cuDNN cannot tell
    */
   public Map<String, Long> compared() {
     String text = json();
     Map<String, Long> values = new LinkedHashMap<>();
-    for (String key : COMPARED) {
+    for (String key : comparedKeys) {
       Matcher matcher = Pattern.compile("\"" + key + "\"\\s*:\\s*(\\d{1,18})\\b").matcher(text);
       if (!matcher.find()) {
         throw new IllegalStateException(

@@ -13,7 +13,9 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -38,6 +40,15 @@ class OtherVersionsTest {
     String said = run(VendorLibraries.Set.OLDEST_CUDNN, Map.of(), "plan");
     assertContains(said, "cuDNN USABLE 9.11.1 for CUDA 12", "cuBLASLt USABLE 12.9.1");
     assertEverythingIsPlanned(said);
+  }
+
+  /** What pip brings where no version is asked for. */
+  @Test
+  void theNewestCudnnPlansEveryConvolutionOfResNet50() throws Exception {
+    String said = run(VendorLibraries.Set.NEWEST_CUDNN, Map.of(), "plan");
+    assertContains(said, "cuDNN USABLE 9.28.0 for CUDA 12", "cuBLASLt USABLE 12.9.1");
+    assertEverythingIsPlanned(said);
+    assertContains(said, "compared: " + new TreeSet<>(DeviceProperties.comparedKeys(92800)));
   }
 
   /** The driver that is fetched is one for CUDA 12, which is said of cuDNN. */
@@ -98,18 +109,22 @@ class OtherVersionsTest {
         return;
       }
       Cudnn cudnn = Cudnn.of(NvidiaLibrary.CUDNN.find(0));
+      String plan = "";
       for (String device : DEVICES) {
         for (DataType type : List.of(DataType.FLOAT, DataType.HALF)) {
-          long planned =
+          List<String> plans =
               FusedConvolution.ofResNet50(32).stream()
-                  .filter(convolution -> planned(cudnn, device, convolution, type))
-                  .count();
-          System.out.printf("planned %s %s: %d%n", device, type, planned);
+                  .flatMap(convolution -> planned(cudnn, device, convolution, type).stream())
+                  .toList();
+          System.out.printf("planned %s %s: %d%n", device, type, plans.size());
+          plan = device.equals(DEVICES.getFirst()) ? plans.getLast() : plan;
         }
       }
+      System.out.println("compared: " + CudnnPlanTest.compared(cudnn, plan, DEVICES.getFirst()));
     }
 
-    private static boolean planned(
+    /** The text of the first plan that may be taken. */
+    private static Optional<String> planned(
         Cudnn cudnn, String device, FusedConvolution convolution, DataType type) {
       try (var owner = new Closer()) {
         DeviceProperties properties =
@@ -119,14 +134,13 @@ class OtherVersionsTest {
             Heuristics.candidates(cudnn, owner, graph, HeuristicMode.A, properties)) {
           if (config.numericalNotes().stream().noneMatch(UNWANTED::contains)) {
             try {
-              ExecutionPlan.of(cudnn, owner, config, null);
-              return true;
+              return Optional.of(ExecutionPlan.of(cudnn, owner, config, null).json());
             } catch (CudnnException e) {
               // The next one may.
             }
           }
         }
-        return false;
+        return Optional.empty();
       }
     }
   }

@@ -27,7 +27,7 @@ class JCudnnVersionTest {
   private static final int NOT_INITIALIZED = 1001;
 
   @ParameterizedTest
-  @CsvSource({"JCUDNN, 90501", "OLDEST_CUDNN, 91101", "PINNED, 92000"})
+  @CsvSource({"JCUDNN, 90501", "OLDEST_CUDNN, 91101", "PINNED, 92000", "NEWEST_CUDNN, 92800"})
   void itsDescriptorsWorkAndOnlyTheHandleNeedsAGpu(VendorLibraries.Set set, long version)
       throws Exception {
     set.library(NvidiaLibrary.CUDNN.soname(0));

@@ -228,7 +228,7 @@ public final class CudnnPlanning {
 
     private DeviceProperties properties(Closer owner) {
       try {
-        return DeviceProperties.fromJson(cudnn, owner, gpu.deviceJson());
+        return DeviceProperties.fromJson(cudnn, owner, gpu.json());
       } catch (CudnnException e) {
         throw new DeviceUnavailableException(
             "%s refuses the description of %s: %s".formatted(cudnn, gpu.name(), e.reason()), e);
