@@ -53,7 +53,7 @@ class SupportMatrixTest {
           "vgg11",
           "vgg13");
 
-  /** The kernels of the oldest cuDNN's rows. */
+  /** The kernels of the oldest and the newest cuDNN's rows. */
   private static final List<String> RESNET50 = List.of("resnet50");
 
   @TempDir Path folder;
@@ -62,8 +62,9 @@ class SupportMatrixTest {
   void everyKernelOfTheFamilyHasAPlan() throws Exception {
     Result pinned = plan(VendorLibraries.Set.PINNED, NETWORKS, Map.of());
     Result oldest = plan(VendorLibraries.Set.OLDEST_CUDNN, RESNET50, Map.of());
+    Result newest = plan(VendorLibraries.Set.NEWEST_CUDNN, RESNET50, Map.of());
     List<String> rows = new ArrayList<>();
-    for (Result result : List.of(pinned, oldest)) {
+    for (Result result : List.of(pinned, oldest, newest)) {
       assertEquals(
           List.of(),
           result.refusals().stream().filter(refusal -> !isExpected(refusal)).toList(),
@@ -72,10 +73,9 @@ class SupportMatrixTest {
         assertEquals(result.kernels().size(), cell.planned() + cell.refused(), cell::toString);
         System.out.println(cell);
       }
+      System.out.println(figures(result));
       rows.addAll(rows(result));
     }
-    System.out.println(figures(pinned));
-    System.out.println(figures(oldest));
     Files.write(Path.of("target", "support-matrix.md"), rows);
     String readme = Files.readString(Path.of("..", "README.md"));
     for (String row : rows) {
