@@ -44,6 +44,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Whole networks through cuDNN's backend, and through JCuda's beside it, on the software CUDA
  * device, in every precision, on images as small as the strides allow.
+ *
+ * <p>A run takes some networks that have among them every kind of block; {@code
+ * -Dcuda.networks=all} takes all networks of the family.
  */
 @Tag("native")
 class FamilyOnCudaTest {
@@ -54,13 +57,19 @@ class FamilyOnCudaTest {
       Map.of("resnet18", 23, "resnet34", 39, "resnet50", 56, "resnet101", 107, "resnet152", 158);
 
   static Stream<String> networks() {
+    if (System.getProperty("cuda.networks", "").equals("all")) {
+      return Architecture.names().stream();
+    }
     return Stream.of(
         "resnet18",
         "resnet34",
         "resnet50",
         "resnet101",
         "resnet152",
+        "resnet50-v1",
         "wide_resnet50_2",
+        "resnext50_32x4d",
+        "plain18",
         "resnet20",
         "resnet110");
   }
