@@ -13,7 +13,9 @@ import org.junit.jupiter.api.Assumptions;
  * be missing: then it fails.
  */
 public enum TestGroup {
-  /** A C++ compiler. */
+  /**
+   * A C++ compiler, and DLPack's header, as {@code cudnn-bindings/src/test/dlpack/fetch} brings it.
+   */
   NATIVE,
   /**
    * NVIDIA's libraries and headers, as {@code cudnn-bindings/src/test/nvidia/fetch} brings them.

@@ -41,7 +41,8 @@ public final class VendorLibraries {
      * {@code shortcut.nvidia.folder} takes it; it may not exist.
      */
     public Path folder() {
-      return name.isEmpty() ? cache() : cache().resolve("sets").resolve(name);
+      Path folder = TestCache.folder("nvidia");
+      return name.isEmpty() ? folder : folder.resolve("sets").resolve(name);
     }
 
     /**
@@ -83,15 +84,6 @@ public final class VendorLibraries {
   /** The folder of {@link Set#PINNED}. */
   public static Path folder() {
     return Set.PINNED.folder();
-  }
-
-  private static Path cache() {
-    String cache = System.getenv("XDG_CACHE_HOME");
-    Path base =
-        cache != null && cache.startsWith("/")
-            ? Path.of(cache)
-            : Path.of(System.getProperty("user.home"), ".cache");
-    return base.resolve("shortcut").resolve("nvidia");
   }
 
   /**

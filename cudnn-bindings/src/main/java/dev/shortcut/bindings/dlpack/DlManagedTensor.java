@@ -29,11 +29,11 @@ public final class DlManagedTensor implements AutoCloseable {
   private static final Logger LOG = System.getLogger(DlManagedTensor.class.getName());
 
   /** The version of {@code DLManagedTensorVersioned} that is written, and whose major is read. */
-  private static final int MAJOR = 1;
+  static final int MAJOR = 1;
 
-  private static final int MINOR = 3;
+  static final int MINOR = 3;
 
-  private static final long READ_ONLY = 1;
+  static final long READ_ONLY = 1;
 
   // DLTensor: data, device type and id, dimensions, type, shape, strides, offset.
   static final long TENSOR_BYTES = 48;

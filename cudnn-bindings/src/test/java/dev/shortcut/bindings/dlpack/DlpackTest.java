@@ -14,6 +14,7 @@ import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.testing.CHeaders;
+import dev.shortcut.testing.TestCache;
 import dev.shortcut.testing.TestGroup;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
@@ -32,6 +33,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class DlpackTest {
   /** Another library: C++ that sees nothing of ours but DLPack's own header. */
@@ -52,7 +56,7 @@ class DlpackTest {
         return total;
       }
 
-      extern "C" double consume(DLManagedTensor* t) {
+      template <class T> double consume_any(T* t) {
         const DLTensor& x = t->dl_tensor;
         if (x.device.device_type != kDLCPU || x.dtype.code != kDLFloat || x.dtype.bits != 32) return -1;
         double total = sum(x, 0, 0);
@@ -60,7 +64,7 @@ class DlpackTest {
         return total;
       }
 
-      static void release(DLManagedTensor* t) {
+      template <class T> void release(T* t) {
         freed += *(int*)t->manager_ctx;
         delete (int*)t->manager_ctx;
         delete[] t->dl_tensor.shape;
@@ -68,8 +72,8 @@ class DlpackTest {
         delete t;
       }
 
-      extern "C" DLManagedTensor* produce(float* data, int64_t rows, int64_t columns, int strided) {
-        auto* t = new DLManagedTensor;
+      template <class T> T* produce_any(float* data, int64_t rows, int64_t columns, int strided) {
+        auto* t = new T;
         t->dl_tensor.data = data;
         t->dl_tensor.device = {kDLCPU, 0};
         t->dl_tensor.ndim = 2;
@@ -78,28 +82,79 @@ class DlpackTest {
         t->dl_tensor.strides = strided ? new int64_t[2]{1, rows} : nullptr;
         t->dl_tensor.byte_offset = 8;
         t->manager_ctx = new int(1);
-        t->deleter = release;
+        t->deleter = release<T>;
         return t;
       }
+
+      extern "C" double consume(DLManagedTensor* t) { return consume_any(t); }
+
+      extern "C" DLManagedTensor* produce(float* data, int64_t rows, int64_t columns, int strided) {
+        return produce_any<DLManagedTensor>(data, rows, columns, strided);
+      }
+
+      #ifdef DLPACK_MAJOR_VERSION
+      extern "C" double consume_versioned(DLManagedTensorVersioned* t) {
+        if (t->version.major != DLPACK_MAJOR_VERSION || t->version.minor > DLPACK_MINOR_VERSION) return -2;
+        return consume_any(t);
+      }
+
+      extern "C" uint64_t flags_of(DLManagedTensorVersioned* t) { return t->flags; }
+
+      extern "C" DLManagedTensorVersioned* produce_versioned(
+          float* data, int64_t rows, int64_t columns, int strided, uint64_t flags) {
+        auto* t = produce_any<DLManagedTensorVersioned>(data, rows, columns, strided);
+        // Before 1.2 the strides of a compact tensor may be left out.
+        t->version = {DLPACK_MAJOR_VERSION, strided ? DLPACK_MINOR_VERSION : 1u};
+        t->flags = flags;
+        return t;
+      }
+      #endif
 
       extern "C" int freed_so_far() { return freed; }
       """;
 
-  private static final Path HEADER = Path.of("/usr/include/dlpack/dlpack.h");
+  /** DLPack's own header, from where it may be. */
+  private enum Header {
+    /** As Debian and Ubuntu have it, of version 0.6 or later. */
+    PACKAGED(Path.of("/usr/include")),
+    /** The version that {@code DLManagedTensorVersioned} is written as. */
+    FETCHED(TestCache.folder("dlpack-1.3").resolve("include"));
+
+    private final Path folder;
+
+    Header(Path folder) {
+      this.folder = folder;
+    }
+
+    private Path file() {
+      return folder.resolve("dlpack").resolve("dlpack.h");
+    }
+
+    /** Ends the calling test where it is not there. */
+    private void require() {
+      switch (this) {
+        case PACKAGED ->
+            assumeTrue(
+                Files.exists(file()),
+                "needs DLPack's own header (Debian, Ubuntu: apt install libdlpack-dev)");
+        case FETCHED ->
+            TestGroup.NATIVE.require(
+                Files.exists(file()),
+                () ->
+                    "needs DLPack's own header in %s: cudnn-bindings/src/test/dlpack/fetch brings it"
+                        .formatted(folder));
+      }
+    }
+  }
 
   @TempDir private Path folder;
 
-  private static void needsTheHeader() {
-    assumeTrue(
-        Files.exists(HEADER),
-        "needs DLPack's own header (Debian, Ubuntu: apt install libdlpack-dev)");
-  }
-
   /** The offsets, sizes and constants that we use, against the header. */
   @Tag("native")
-  @Test
-  void theStructsAreThoseOfDlpacksHeader() throws Exception {
-    needsTheHeader();
+  @ParameterizedTest
+  @EnumSource
+  void theStructsAreThoseOfDlpacksHeader(Header header) throws Exception {
+    header.require();
     Map<String, Long> ours = new LinkedHashMap<>();
     ours.put("sizeof(DLTensor)", DlManagedTensor.TENSOR_BYTES);
     ours.put("sizeof(DLDataType)", 4L);
@@ -123,18 +178,24 @@ class DlpackTest {
     ours.put("kDLUInt", (long) DlType.UINT8.code());
     ours.put("kDLFloat", (long) DlType.FLOAT32.code());
     ours.put("kDLBfloat", (long) DlType.BFLOAT16.code());
+    ours.put("kDLComplex", 5L);
     // Headers before 1.0 have one of the two structs only.
-    if (Files.readString(HEADER).contains("DLManagedTensorVersioned")) {
+    if (Files.readString(header.file()).contains("DLManagedTensorVersioned")) {
+      ours.put("DLPACK_MAJOR_VERSION", (long) DlManagedTensor.MAJOR);
+      ours.put("kDLBool", 6L);
       managed(ours, "DLManagedTensorVersioned", DlManagedTensor.Layout.VERSIONED);
       ours.put("offsetof(DLManagedTensorVersioned, version)", DlManagedTensor.VERSION_MAJOR);
       ours.put(
           "offsetof(DLManagedTensorVersioned, version) + offsetof(DLPackVersion, minor)",
           DlManagedTensor.VERSION_MINOR);
       ours.put("offsetof(DLManagedTensorVersioned, flags)", DlManagedTensor.FLAGS);
-      ours.put("DLPACK_FLAG_BITMASK_READ_ONLY", 1L);
+      ours.put("DLPACK_FLAG_BITMASK_READ_ONLY", DlManagedTensor.READ_ONLY);
     }
-    var header = new CHeaders(folder, List.of(HEADER.getParent()), List.of("dlpack.h"));
-    assertEquals(ours, header.values(List.copyOf(ours.keySet())));
+    if (header == Header.FETCHED) {
+      ours.put("DLPACK_MINOR_VERSION", (long) DlManagedTensor.MINOR);
+    }
+    var theirs = new CHeaders(folder, List.of(header.folder), List.of("dlpack/dlpack.h"));
+    assertEquals(ours, theirs.values(List.copyOf(ours.keySet())));
   }
 
   private static void managed(
@@ -145,14 +206,21 @@ class DlpackTest {
     ours.put("offsetof(%s, deleter)".formatted(struct), layout.deleter);
   }
 
-  private NativeLibrary peer() throws IOException, InterruptedException {
-    needsTheHeader();
+  private NativeLibrary peer(Header header) throws IOException, InterruptedException {
+    header.require();
     Path source = Files.writeString(folder.resolve("peer.cc"), PEER);
     Path library = folder.resolve("libpeer.so");
     Process compiler;
     try {
       compiler =
-          new ProcessBuilder("c++", "-shared", "-fPIC", "-o", library.toString(), source.toString())
+          new ProcessBuilder(
+                  "c++",
+                  "-shared",
+                  "-fPIC",
+                  "-I" + header.folder,
+                  "-o",
+                  library.toString(),
+                  source.toString())
               .redirectErrorStream(true)
               .start();
     } catch (IOException e) {
@@ -164,17 +232,22 @@ class DlpackTest {
   }
 
   @Tag("native")
-  @Test
-  void anotherLibraryReadsWhatIsGivenAndFreesIt() throws Throwable {
-    NativeLibrary peer = peer();
-    MethodHandle consume = peer.function("consume", CTypes.DOUBLE, CTypes.POINTER);
+  @ParameterizedTest
+  @CsvSource({"PACKAGED, false", "FETCHED, false", "FETCHED, true"})
+  void anotherLibraryReadsWhatIsGivenAndFreesIt(Header header, boolean versioned) throws Throwable {
+    NativeLibrary peer = peer(header);
+    MethodHandle consume =
+        peer.function(versioned ? "consume_versioned" : "consume", CTypes.DOUBLE, CTypes.POINTER);
     var freed = new AtomicInteger();
     try (Arena arena = Arena.ofConfined()) {
       float[] values = {1, 2, 3, 4, 5, 6};
       MemorySegment data = arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
       DlTensor rows = DlTensor.compact(data.address(), DlDevice.cpu(), DlType.FLOAT32, 2, 3);
       for (DlTensor tensor : List.of(rows, rows.permute(1, 0))) {
-        long given = DlManagedTensor.give(tensor, freed::incrementAndGet);
+        long given =
+            versioned
+                ? DlManagedTensor.giveVersioned(tensor, false, freed::incrementAndGet)
+                : DlManagedTensor.give(tensor, freed::incrementAndGet);
         // Each element times (row + 1)(column + 1), the same either way round.
         double expected = 1 + 2 * 2 + 3 * 3 + 2 * (4 + 2 * 5 + 3 * 6);
         assertEquals(expected, (double) consume.invokeExact(MemorySegment.ofAddress(given)));
@@ -184,17 +257,15 @@ class DlpackTest {
   }
 
   @Tag("native")
-  @Test
-  void whatAnotherLibraryGivesIsTakenAndFreedByIt() throws Throwable {
-    NativeLibrary peer = peer();
-    MethodHandle produce =
-        peer.function(
-            "produce", CTypes.POINTER, CTypes.POINTER, CTypes.LONG, CTypes.LONG, CTypes.INT);
+  @ParameterizedTest
+  @CsvSource({"PACKAGED, false", "FETCHED, false", "FETCHED, true"})
+  void whatAnotherLibraryGivesIsTakenAndFreedByIt(Header header, boolean versioned)
+      throws Throwable {
+    NativeLibrary peer = peer(header);
     MethodHandle freed = peer.function("freed_so_far", CTypes.INT);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment data = arena.allocate(ValueLayout.JAVA_FLOAT, 16);
-      var compact = (MemorySegment) produce.invokeExact(data, 3L, 4L, 0);
-      try (DlManagedTensor taken = DlManagedTensor.take(compact.address())) {
+      try (DlManagedTensor taken = taken(peer, versioned, data, 0, 0)) {
         DlTensor x = taken.tensor();
         assertEquals(
             new DlTensor(
@@ -211,14 +282,67 @@ class DlpackTest {
         assertEquals(0, (int) freed.invokeExact());
       }
       assertEquals(1, (int) freed.invokeExact());
-      var strided = (MemorySegment) produce.invokeExact(data, 3L, 4L, 1);
-      DlManagedTensor taken = DlManagedTensor.take(strided.address());
+      DlManagedTensor taken = taken(peer, versioned, data, 1, 0);
       assertFalse(taken.tensor().isCompact());
       assertTrue(taken.tensor().permute(1, 0).isCompact());
       taken.close();
       taken.close();
       assertEquals(2, (int) freed.invokeExact());
       assertThrows(IllegalStateException.class, taken::tensor);
+    }
+  }
+
+  /** A 3x4 matrix that the other library made of {@code data}. */
+  private static DlManagedTensor taken(
+      NativeLibrary peer, boolean versioned, MemorySegment data, int strided, long flags)
+      throws Throwable {
+    if (versioned) {
+      MethodHandle produce =
+          peer.function(
+              "produce_versioned",
+              CTypes.POINTER,
+              CTypes.POINTER,
+              CTypes.LONG,
+              CTypes.LONG,
+              CTypes.INT,
+              CTypes.LONG);
+      var made = (MemorySegment) produce.invokeExact(data, 3L, 4L, strided, flags);
+      return DlManagedTensor.takeVersioned(made.address());
+    }
+    MethodHandle produce =
+        peer.function(
+            "produce", CTypes.POINTER, CTypes.POINTER, CTypes.LONG, CTypes.LONG, CTypes.INT);
+    var made = (MemorySegment) produce.invokeExact(data, 3L, 4L, strided);
+    return DlManagedTensor.take(made.address());
+  }
+
+  /** The one flag that is known, among those that the header has. */
+  @Tag("native")
+  @Test
+  void whatMustNotBeWrittenToSaysSoToEitherSide() throws Throwable {
+    NativeLibrary peer = peer(Header.FETCHED);
+    Map<String, Long> flags =
+        new CHeaders(folder, List.of(Header.FETCHED.folder), List.of("dlpack/dlpack.h"))
+            .values(
+                List.of(
+                    "DLPACK_FLAG_BITMASK_READ_ONLY",
+                    "DLPACK_FLAG_BITMASK_IS_COPIED",
+                    "DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED"));
+    long readOnly = flags.get("DLPACK_FLAG_BITMASK_READ_ONLY");
+    long others = flags.values().stream().mapToLong(flag -> flag).sum() - readOnly;
+    MethodHandle flagsOf = peer.function("flags_of", CTypes.LONG, CTypes.POINTER);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment data = arena.allocate(ValueLayout.JAVA_FLOAT, 16);
+      for (boolean protectedFromWriting : List.of(false, true)) {
+        long flag = protectedFromWriting ? readOnly : 0;
+        try (DlManagedTensor taken = taken(peer, true, data, 1, others | flag)) {
+          assertEquals(protectedFromWriting, taken.readOnly());
+        }
+        DlTensor tensor = DlTensor.compact(data.address(), DlDevice.cpu(), DlType.FLOAT32, 16);
+        long given = DlManagedTensor.giveVersioned(tensor, protectedFromWriting, () -> {});
+        assertEquals(flag, (long) flagsOf.invokeExact(MemorySegment.ofAddress(given)));
+        DlManagedTensor.takeVersioned(given).close();
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.shortcut.testing.device;
 
+import dev.shortcut.testing.TestCache;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringReader;
@@ -90,7 +91,7 @@ final class DeviceBuild {
   static Built build() throws IOException {
     String compiler = compiler();
     String version = run(Path.of("/"), List.of(compiler, "--version"));
-    Path cache = cacheFolder();
+    Path cache = Files.createDirectories(TestCache.folder("software-device"));
     var list = new Properties();
     list.load(new StringReader(text("device.properties")));
     try (FileChannel channel =
@@ -305,15 +306,6 @@ final class DeviceBuild {
     try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
       return lines.filter(line -> line.matches("(flags|Features)\\s.*")).findFirst().orElse("");
     }
-  }
-
-  private static Path cacheFolder() throws IOException {
-    String chosen = System.getenv("XDG_CACHE_HOME");
-    Path home =
-        chosen != null && chosen.startsWith("/")
-            ? Path.of(chosen)
-            : Path.of(System.getProperty("user.home"), ".cache");
-    return Files.createDirectories(home.resolve("shortcut").resolve("software-device"));
   }
 
   private static String hash(List<String> parts) {
