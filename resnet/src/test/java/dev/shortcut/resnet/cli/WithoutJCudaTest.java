@@ -56,7 +56,9 @@ class WithoutJCudaTest {
         List.of("org.jcuda:jcuda:", "org.jcuda:jcublas:", "org.jcuda:jcudnn:", "jcudnn-natives")) {
       assertTrue(result.out().contains(part), result.out());
     }
-    assertEquals(onModulePath, result.out().contains("--add-modules=jcuda"), result.out());
+    for (String part : List.of("ALL-UNNAMED", "--add-modules=jcuda", "--enable-native-access")) {
+      assertEquals(onModulePath, result.out().contains(part), result.out());
+    }
     assertFalse(result.out().contains("\tat "), result.out());
   }
 

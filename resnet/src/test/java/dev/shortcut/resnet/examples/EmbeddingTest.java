@@ -59,9 +59,13 @@ class EmbeddingTest {
 
   /** The class path of this test: all that the programs may need, and JCuda. */
   private static Set<String> classPath() {
+    return paths("jdk.module.path", "java.class.path");
+  }
+
+  private static Set<String> paths(String... properties) {
     var entries = new LinkedHashSet<String>();
-    for (String path : List.of("jdk.module.path", "java.class.path")) {
-      entries.addAll(Arrays.asList(System.getProperty(path, "").split(File.pathSeparator)));
+    for (String property : properties) {
+      entries.addAll(Arrays.asList(System.getProperty(property, "").split(File.pathSeparator)));
     }
     entries.removeIf(String::isBlank);
     return entries;
@@ -72,24 +76,48 @@ class EmbeddingTest {
   }
 
   private Run run(String program, Set<String> classPath) throws IOException, InterruptedException {
+    return run(program, classPath, List.of("--enable-native-access=ALL-UNNAMED"));
+  }
+
+  /**
+   * With Shortcut and what it depends on as modules beside the program's class path, by a virtual
+   * machine that refuses native code to whoever was not allowed it.
+   */
+  private Run runOnTheModulePath(String program, boolean withJCuda, String... options)
+      throws IOException, InterruptedException {
+    Set<String> modules = paths("jdk.module.path");
+    modules.removeIf(entry -> isJCuda(entry) && !withJCuda);
+    Set<String> classPath = classPath();
+    classPath.removeAll(modules);
+    List<String> all =
+        new ArrayList<>(List.of("--module-path", String.join(File.pathSeparator, modules)));
+    all.addAll(List.of("--add-modules=dev.shortcut.resnet", "--illegal-native-access=deny"));
+    all.addAll(List.of(options));
+    return run(program, classPath, all);
+  }
+
+  private Run run(String program, Set<String> classPath, List<String> options)
+      throws IOException, InterruptedException {
     Path classes = Files.createDirectories(folder.resolve("classes"));
-    compile(program, classes, classPath);
+    compile(program, classes, classPath());
     Path empty = Files.createDirectories(folder.resolve("empty"));
     Path temporary = Files.createDirectories(folder.resolve("temporary"));
     Path calls = folder.resolve("calls");
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     Path output = folder.resolve("output");
+    List<String> command = new ArrayList<>(List.of(java));
+    command.addAll(options);
+    command.addAll(
+        List.of(
+            "-Djava.io.tmpdir=" + temporary,
+            "-Dtest.seed=" + TestSeed.value(),
+            "-cp",
+            classes + File.pathSeparator + String.join(File.pathSeparator, classPath),
+            ProgramOnDevice.class.getName(),
+            calls.toString(),
+            program));
     Process process =
-        new ProcessBuilder(
-                java,
-                "--enable-native-access=ALL-UNNAMED",
-                "-Djava.io.tmpdir=" + temporary,
-                "-Dtest.seed=" + TestSeed.value(),
-                "-cp",
-                classes + File.pathSeparator + String.join(File.pathSeparator, classPath),
-                ProgramOnDevice.class.getName(),
-                calls.toString(),
-                program)
+        new ProcessBuilder(command)
             .directory(empty.toFile())
             .redirectOutput(output.toFile())
             .redirectError(ProcessBuilder.Redirect.INHERIT)
@@ -211,13 +239,50 @@ class EmbeddingTest {
   @Test
   void aProgramWithoutJCudaCallsTheNetwork() throws Exception {
     Set<String> classPath = classPath();
-    assertTrue(classPath.removeIf(entry -> entry.contains("jcu")), classPath::toString);
+    assertTrue(classPath.removeIf(EmbeddingTest::isJCuda), classPath::toString);
     assertEquals(labels(List.of("cat-0001.jpg")), run("PanamaOnly", classPath).lines());
   }
 
   @Test
   void pointersOfJavaCppsAreAddressesToo() throws Exception {
     assertEquals(labels(List.of("cat-0001.jpg")), run("JavaCppPointers").lines());
+  }
+
+  /** The options are the README's. */
+  @Test
+  void aJCudaProgramCallsTheNetworkOnTheModulePath() throws Exception {
+    Run run =
+        runOnTheModulePath(
+            "OwnKernels",
+            false,
+            "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED",
+            "--add-reads=dev.shortcut.bindings=ALL-UNNAMED");
+    assertEquals(labels(BundledPictures.names()), run.lines());
+  }
+
+  @Test
+  void theBackendJcudaRunsOnTheModulePath() throws Exception {
+    Run run =
+        runOnTheModulePath(
+            "JCudaBackend",
+            false,
+            "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED");
+    assertEquals(labels(List.of("cat-0001.jpg")), run.lines());
+  }
+
+  @Test
+  void theBackendJcudaRunsWithJCudaOnTheModulePathAsWell() throws Exception {
+    Run run =
+        runOnTheModulePath(
+            "JCudaBackend",
+            true,
+            "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,jcuda,jcublas,jcudnn",
+            "--add-modules=jcuda,jcublas,jcudnn");
+    assertEquals(labels(List.of("cat-0001.jpg")), run.lines());
+  }
+
+  private static boolean isJCuda(String entry) {
+    return Path.of(entry).getFileName().toString().startsWith("jcu");
   }
 
   private static int indexOf(List<String> calls, Pattern pattern) {

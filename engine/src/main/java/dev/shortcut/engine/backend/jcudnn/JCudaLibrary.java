@@ -123,7 +123,7 @@ final class JCudaLibrary {
 
   private static String onTheModulePath() {
     return JCudaLibrary.class.getModule().isNamed()
-        ? " (-cp, beside the module path); where its jars are on the module path, add --add-modules=jcuda,jcublas,jcudnn"
+        ? " (-cp, beside the module path) and ALL-UNNAMED to --enable-native-access; where its jars are on the module path, add --add-modules=jcuda,jcublas,jcudnn and these three to --enable-native-access"
         : "";
   }
 
