@@ -34,6 +34,19 @@ final class ReadmeExamples {
     }
   }
 
+  static float[] likeliest(Path file) throws InterruptedException {
+    try (ImageModel model = ImageModel.bundled()) {
+      Picture picture = model.preprocessing().apply(Picture.decode(file));
+      Options options = Options.defaults().withInput(model.inputFormat()).withTopK(3);
+      try (Engine engine = Engine.open(model, options)) {
+        float[] top =
+            engine.run(picture.rgb()); // three probabilities, largest first, then three classes
+        System.err.printf("%s: %.1f %%%n", model.labels().get((int) top[3]), 100 * top[0]);
+        return top;
+      }
+    }
+  }
+
   static Summary manyPictures(Path folder, Path labels) throws InterruptedException {
     try (ImageModel model = ImageModel.bundled();
         Engine engine = Engine.open(model, Options.defaults().withInput(model.inputFormat()))) {

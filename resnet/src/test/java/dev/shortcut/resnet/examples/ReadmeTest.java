@@ -73,6 +73,10 @@ class ReadmeTest {
     for (float logit : logits) {
       assertTrue(logit <= logits[3]); // the cat
     }
+    float[] top = ReadmeExamples.likeliest(folder.resolve("cat-0001.jpg"));
+    assertEquals(6, top.length);
+    assertTrue(1 >= top[0] && top[0] >= top[1] && top[1] >= top[2] && top[2] >= 0);
+    assertEquals(3, top[3]); // the cat
     Path labels = folder.resolve("labels.jsonl");
     assertEquals(
         BundledPictures.names().size(), ReadmeExamples.manyPictures(folder, labels).rows());
