@@ -39,14 +39,7 @@ import picocli.CommandLine.Option;
 final class BenchCommand implements Callable<Integer> {
   private final Console console;
 
-  @Option(
-      names = "--model",
-      paramLabel = "NAME",
-      split = ",",
-      converter = NetworkOptions.ArchitectureName.class,
-      description = "The networks. Default: resnet50.",
-      defaultValue = "resnet50")
-  private List<Architecture> networks = List.of();
+  @Mixin private NetworksOption networks = new NetworksOption();
 
   @Option(
       names = "--batch",
@@ -99,7 +92,7 @@ final class BenchCommand implements Callable<Integer> {
       table.column("% of roofline", "percent_of_roofline", 1);
     }
     String backend = "";
-    for (Architecture network : networks) {
+    for (Architecture network : networks.chosen()) {
       for (int batch : batches) {
         // An engine of its own for each line: a smaller batch of a larger engine would share its
         // buffers' layout.

@@ -5,7 +5,6 @@ import dev.shortcut.engine.cost.Cost;
 import dev.shortcut.engine.cost.CostReport;
 import dev.shortcut.engine.cost.LayerCost;
 import dev.shortcut.engine.cost.Traffic;
-import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.resnet.Architecture;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -61,12 +60,7 @@ final class FlopsCommand implements Callable<Integer> {
       defaultValue = "network")
   private By by = By.NETWORK;
 
-  @Option(
-      names = "--size",
-      paramLabel = "PIXELS",
-      description = "Height and width of the image. Default: what the network was published for.",
-      converter = DeviceOptions.Count.class)
-  private @Nullable Integer size;
+  @Mixin private SizeOption size = new SizeOption();
 
   @Option(
       names = "--classes",
@@ -119,17 +113,8 @@ final class FlopsCommand implements Callable<Integer> {
   }
 
   private CostReport report(Architecture network) {
-    int side = size == null ? network.imageSize() : size;
-    try {
-      Graph graph = network.graph(classes == null ? network.classes() : classes, side, side);
-      return CostReport.of(graph, precision);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(
-          spec.commandLine(),
-          "%s cannot take images of %dx%d: %s"
-              .formatted(network.name(), side, side, e.getMessage()),
-          e);
-    }
+    int outputs = classes == null ? network.classes() : classes;
+    return CostReport.of(size.graph(network, outputs), precision);
   }
 
   private Table partTable() {

@@ -72,14 +72,7 @@ final class PlanCommand implements Callable<Integer> {
               + " wrote on a machine with the GPU.")
   private List<String> gpus = List.of();
 
-  @Option(
-      names = "--model",
-      paramLabel = "NAME",
-      split = ",",
-      converter = NetworkOptions.ArchitectureName.class,
-      description = "The networks. Default: resnet50.",
-      defaultValue = "resnet50")
-  private List<Architecture> networks = List.of();
+  @Mixin private NetworksOption networks = new NetworksOption();
 
   @Option(
       names = "--precision",
@@ -104,12 +97,7 @@ final class PlanCommand implements Callable<Integer> {
           "With each batch also the smaller ones that an engine prepares for the ends of inputs: 1, 2, 4 and so on.")
   private boolean allSizes;
 
-  @Option(
-      names = "--size",
-      paramLabel = "PIXELS",
-      description = "Height and width of the image. Default: what the network was published for.",
-      converter = DeviceOptions.Count.class)
-  private @Nullable Integer size;
+  @Mixin private SizeOption size = new SizeOption();
 
   @Option(
       names = "--slots",
@@ -161,7 +149,7 @@ final class PlanCommand implements Callable<Integer> {
     Map<String, GpuDescription> described = descriptions();
     List<PlannedNetwork> planned = new ArrayList<>();
     for (Map.Entry<String, GpuDescription> gpu : described.entrySet()) {
-      for (Architecture network : networks) {
+      for (Architecture network : networks.chosen()) {
         for (Precision precision : precisions) {
           for (int batch : batches) {
             planned.add(plan(gpu.getKey(), gpu.getValue(), network, precision, batch));
@@ -215,7 +203,7 @@ final class PlanCommand implements Callable<Integer> {
   private PlannedNetwork plan(
       String name, GpuDescription gpu, Architecture network, Precision precision, int batch)
       throws InterruptedException {
-    Graph graph = graph(network);
+    Graph graph = size.graph(network, network.classes());
     Options options =
         Options.defaults()
             .withBackend(Options.BackendChoice.CUDA)
@@ -245,18 +233,6 @@ final class PlanCommand implements Callable<Integer> {
           }
         });
     return new PlannedNetwork(name, network.name(), planned, predictions);
-  }
-
-  private Graph graph(Architecture network) {
-    try {
-      return size == null ? network.graph() : network.graph(network.classes(), size, size);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(
-          spec.commandLine(),
-          "%s cannot take images of %dx%d: %s"
-              .formatted(network.name(), size, size, e.getMessage()),
-          e);
-    }
   }
 
   private PlanReport run(Planning planning, String title) throws InterruptedException {
