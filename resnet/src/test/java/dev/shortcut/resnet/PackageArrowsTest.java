@@ -6,6 +6,9 @@ import static com.tngtech.archunit.library.GeneralCodingRules.NO_CLASSES_SHOULD_
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.Model;
+import dev.shortcut.engine.Options;
 import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Path;
@@ -72,6 +75,19 @@ class PackageArrowsTest {
             "dev.shortcut.bindings.cuda..",
             "dev.shortcut.bindings.cudnn..",
             "dev.shortcut.engine.backend..")
+        .check(CLASSES);
+  }
+
+  /** Since a process must not end while one opens, which one place takes care of. */
+  @Test
+  void theCommandLineOpensEnginesInOnePlace() {
+    noClasses()
+        .that()
+        .resideInAPackage(ROOT + ".cli..")
+        .and()
+        .doNotHaveFullyQualifiedName(ROOT + ".cli.OpenEngine")
+        .should()
+        .callMethod(Engine.class, "open", Model.class, Options.class)
         .check(CLASSES);
   }
 

@@ -73,7 +73,7 @@ final class BenchCommand implements Callable<Integer> {
   public Integer call() throws InterruptedException {
     Options base = device.options().withPlanCache(plans.folder());
     console.message("finding the machine's peak");
-    Peak peak = Peak.of(base);
+    Peak peak = BreakOff.atItsEnd(() -> Peak.of(base), Thread.currentThread()::interrupt, _ -> {});
     console.message(
         "peak %.1f GFLOP/s, of %s".formatted(peak.flopsPerSecond() / 1e9, peak.origin()));
     Table table =

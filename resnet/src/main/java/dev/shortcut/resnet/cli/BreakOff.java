@@ -1,5 +1,9 @@
 package dev.shortcut.resnet.cli;
 
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+
 /**
  * What Ctrl-C, or being told to end, waits for: the process ends with it, but what is being written
  * or is inside of a native library comes to its end first.
@@ -20,7 +24,12 @@ final class BreakOff {
    */
   static <T> T around(Work<T> work, Runnable brokenOff) throws InterruptedException {
     Thread hook = new Thread(brokenOff, "shortcut-break-off");
-    Runtime.getRuntime().addShutdownHook(hook);
+    try {
+      Runtime.getRuntime().addShutdownHook(hook);
+    } catch (IllegalStateException _) {
+      // The process is ending already: nothing may begin that would be cut short.
+      Thread.sleep(Long.MAX_VALUE);
+    }
     try {
       return work.run();
     } finally {
@@ -31,5 +40,36 @@ final class BreakOff {
         Thread.sleep(Long.MAX_VALUE);
       }
     }
+  }
+
+  /**
+   * Runs something that calls a GPU's libraries: a process that ends while a thread is inside of
+   * them may crash, so that it ends once this has.
+   *
+   * @param brokenOff is called at once where the process is to end before that
+   * @param ended is called then with what came of it, unless it failed
+   */
+  static <T> T atItsEnd(Work<T> work, Runnable brokenOff, Consumer<T> ended)
+      throws InterruptedException {
+    var result = new CompletableFuture<T>();
+    return around(
+        () -> {
+          try {
+            T value = work.run();
+            result.complete(value);
+            return value;
+          } catch (Throwable t) {
+            result.completeExceptionally(t);
+            throw t;
+          }
+        },
+        () -> {
+          brokenOff.run();
+          try {
+            ended.accept(result.join());
+          } catch (CompletionException _) {
+            // It failed, and nobody is there any more who would have wanted it.
+          }
+        });
   }
 }

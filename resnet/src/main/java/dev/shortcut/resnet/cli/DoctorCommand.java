@@ -145,11 +145,12 @@ final class DoctorCommand implements Callable<Integer> {
     return ExitCodes.OK;
   }
 
-  private static boolean backend(Options.BackendChoice choice, Table findings) {
+  private static boolean backend(Options.BackendChoice choice, Table findings)
+      throws InterruptedException {
     String what = "backend " + choice;
     try (ImageModel model = ImageModel.bundled();
         Engine engine =
-            Engine.open(
+            OpenEngine.of(
                 model,
                 Options.defaults()
                     .withBackend(choice)

@@ -150,8 +150,8 @@ record FamilyKernel(Shape image, Layer layer, boolean residual, boolean relu) {
     }
     Options own = options.withMaxBatch(IMAGES);
     try (Weights weights = new IntegerWeights(graph);
-        Engine tested = Engine.open(Model.of(graph, weights), own);
-        Engine judge = Engine.open(Model.of(graph, weights), Comparison.reference(own))) {
+        Engine tested = OpenEngine.of(Model.of(graph, weights), own);
+        Engine judge = OpenEngine.of(Model.of(graph, weights), Comparison.reference(own))) {
       return Comparison.of(
           tested.run(images), judge.run(images), Tolerance.ofLayers(options.precision()));
     }

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -217,13 +218,13 @@ final class SelftestCommand implements Callable<Integer> {
     return report.end();
   }
 
-  private void libraries() {
+  private void libraries() throws InterruptedException {
     for (LibraryReport library : LibraryReport.all()) {
       report.note(library.name(), library.usable() ? "found" : "missing", library.detail());
     }
     DeviceReport.all().forEach(gpu -> report.note("GPU " + gpu.number(), "found", gpu.toString()));
     try (ImageModel model = ImageModel.bundled();
-        Engine engine = Engine.open(model, options(model).withMaxBatch(1))) {
+        Engine engine = OpenEngine.of(model, options(model).withMaxBatch(1))) {
       report.setBackend(engine.backend());
       report.check("backend", true, "%s (%s)".formatted(engine.backend(), engine.choice()));
     } catch (DeviceUnavailableException e) {
@@ -231,8 +232,8 @@ final class SelftestCommand implements Callable<Integer> {
     }
   }
 
-  private void onDevice(DeviceCheck check) {
-    List<String> found = check.run(device.options());
+  private void onDevice(DeviceCheck check) throws InterruptedException {
+    List<String> found = BreakOff.atItsEnd(() -> check.run(device.options()), () -> {}, _ -> {});
     if (found.isEmpty()) {
       report.note(check.toString(), "skipped", "only cuda has it");
     }
@@ -289,8 +290,8 @@ final class SelftestCommand implements Callable<Integer> {
   /** On a GPU, kernel by kernel and as one CUDA graph must be bitwise the same. */
   private void network(Case one) throws InterruptedException {
     try (ImageModel model = random(one.network(), one.size());
-        Engine tested = Engine.open(model, options(model));
-        Engine judge = Engine.open(model, Comparison.reference(options(model)))) {
+        Engine tested = OpenEngine.of(model, options(model));
+        Engine judge = OpenEngine.of(model, Comparison.reference(options(model)))) {
       String name =
           "%s, %d images of %dx%d".formatted(one.network(), one.images(), one.size(), one.size());
       byte[] pixels = pixels(model, one.images());
@@ -301,7 +302,7 @@ final class SelftestCommand implements Callable<Integer> {
           Arrays.equals(found, tested.run(pixels)),
           "bitwise the same result is expected");
       if (!tested.devices().isEmpty()) {
-        try (Engine eager = Engine.open(model, options(model).withLaunch(Options.Launch.EAGER))) {
+        try (Engine eager = OpenEngine.of(model, options(model).withLaunch(Options.Launch.EAGER))) {
           report.check(
               name + ", eager",
               Arrays.equals(found, eager.run(pixels)),
@@ -312,7 +313,7 @@ final class SelftestCommand implements Callable<Integer> {
   }
 
   /** Two backends that share nothing below the graph hardly make the same mistake. */
-  private void twoWays() {
+  private void twoWays() throws InterruptedException {
     String what = "cuda and jcuda";
     Options.BackendChoice chosen = device.options().backend();
     boolean onCpu =
@@ -324,12 +325,7 @@ final class SelftestCommand implements Callable<Integer> {
     for (Case one : QUICK_CASES) {
       try (ImageModel model = random(one.network(), one.size())) {
         String difference =
-            BackendComparison.first(
-                    side(model, Options.BackendChoice.CUDA),
-                    side(model, Options.BackendChoice.JCUDA),
-                    MemorySegment.ofArray(pixels(model, one.images())),
-                    one.images(),
-                    tolerance().nmse())
+            BreakOff.atItsEnd(() -> compared(model, one.images()), () -> {}, _ -> {})
                 .map(Object::toString)
                 .orElse("");
         report.check(
@@ -343,6 +339,15 @@ final class SelftestCommand implements Callable<Integer> {
     }
   }
 
+  private Optional<BackendComparison.Difference> compared(ImageModel model, int images) {
+    return BackendComparison.first(
+        side(model, Options.BackendChoice.CUDA),
+        side(model, Options.BackendChoice.JCUDA),
+        MemorySegment.ofArray(pixels(model, images)),
+        images,
+        tolerance().nmse());
+  }
+
   private BackendComparison.Side side(ImageModel model, Options.BackendChoice backend) {
     return new BackendComparison.Side(model, options(model).withBackend(backend));
   }
@@ -350,8 +355,8 @@ final class SelftestCommand implements Callable<Integer> {
   /** Two classes may be so close for a picture that rounding decides; so values are compared. */
   private void pictures() throws InterruptedException {
     try (ImageModel model = ImageModel.bundled();
-        Engine engine = Engine.open(model, options(model));
-        Engine judge = Engine.open(model, Comparison.reference(options(model)))) {
+        Engine engine = OpenEngine.of(model, options(model));
+        Engine judge = OpenEngine.of(model, Comparison.reference(options(model)))) {
       int right = 0;
       Comparison worst = Comparison.EQUAL;
       for (String name : BundledPictures.names()) {
@@ -373,7 +378,7 @@ final class SelftestCommand implements Callable<Integer> {
 
   private void threads() throws InterruptedException {
     try (ImageModel model = ImageModel.bundled();
-        Engine engine = Engine.open(model, options(model).withSlots(2));
+        Engine engine = OpenEngine.of(model, options(model).withSlots(2));
         ExecutorService callers = Executors.newFixedThreadPool(THREADS)) {
       byte[] pixels = pixels(model, 3);
       float[] expected = engine.run(pixels);
@@ -404,7 +409,7 @@ final class SelftestCommand implements Callable<Integer> {
       int running = 0;
       long freeBefore = 0;
       for (int round = 0; round <= rounds; round++) {
-        try (Engine engine = Engine.open(model, options(model))) {
+        try (Engine engine = OpenEngine.of(model, options(model))) {
           engine.run(pixels);
           running = Math.max(running, engineThreads());
         }
@@ -462,9 +467,9 @@ final class SelftestCommand implements Callable<Integer> {
     }
   }
 
-  private void memoryLimit() {
+  private void memoryLimit() throws InterruptedException {
     try (ImageModel model = random("resnet18", 64);
-        Engine engine = Engine.open(model, options(model).withMemoryLimit(1 << 20))) {
+        Engine engine = OpenEngine.of(model, options(model).withMemoryLimit(1 << 20))) {
       report.check(
           "the memory limit",
           false,
@@ -483,7 +488,7 @@ final class SelftestCommand implements Callable<Integer> {
     int size = quick ? 32 : 224;
     for (int batch = 1; batch <= (quick ? QUICK_BATCH : LARGEST_BATCH); batch *= 2) {
       try (ImageModel model = random(network, size);
-          Engine engine = Engine.open(model, options(model).withMaxBatch(batch))) {
+          Engine engine = OpenEngine.of(model, options(model).withMaxBatch(batch))) {
         Measurement m =
             Benchmark.of(engine)
                 .batch(batch)
