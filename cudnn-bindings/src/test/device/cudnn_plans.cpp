@@ -146,6 +146,23 @@ Pattern patternOf(const Program& p, const DeviceProperties& device) {
   return plain ? Pattern::CONV_BIAS_ACT : Pattern::CONV_POINTWISE;
 }
 
+// Whether the setting cudnn.refused names the size of the graph's filter, as if there were no engine for it.
+bool refused(const Program& p) {
+  if (!p.convolution()) return false;
+  int64_t size = at(p, p.convolution()->w).dims[2];
+  for (const char* text = swd_setting("cudnn.refused", ""); *text;) {
+    char* end = nullptr;
+    if (std::strtoll(text, &end, 10) == size) return true;
+    text = *end ? end + 1 : end;
+  }
+  return false;
+}
+
+// What engines there may be for.
+Pattern offered(const Program& p, const DeviceProperties& device) {
+  return refused(p) ? Pattern::NONE : patternOf(p, device);
+}
+
 // A number that the shapes alone decide, so that every run is offered the same.
 uint64_t shapeNumber(const Program& p) {
   uint64_t h = 1469598103934665603u;
@@ -224,6 +241,7 @@ bool canExecute(const Program& p) {
 
 std::vector<Candidate> candidates(const Program& p, const DeviceProperties& device, int mode) {
   std::vector<Candidate> list;
+  if (refused(p)) return list;
   if (Vendor* vendor = Vendor::chosen()) {
     vendor->candidates(p, device, mode, &list);
     return list;
@@ -289,7 +307,7 @@ std::vector<Candidate> candidates(const Program& p, const DeviceProperties& devi
 
 bool findEngine(const Program& p, const DeviceProperties& device, int64_t index, Engine* out) {
   if (Vendor* vendor = Vendor::chosen()) return vendor->engine(p, device, index, out) == SUCCESS;
-  auto* found = offer(index, patternOf(p, device));
+  auto* found = offer(index, offered(p, device));
   if (found) *out = {found->index, found->numericalNotes, found->behaviorNotes, found->knobs};
   return found != nullptr;
 }
@@ -297,7 +315,7 @@ bool findEngine(const Program& p, const DeviceProperties& device, int64_t index,
 int build(Plan* plan) {
   auto& p = plan->program;
   if (Vendor* vendor = Vendor::chosen()) return vendor->plan(plan);
-  Pattern pattern = patternOf(p, plan->device);
+  Pattern pattern = offered(p, plan->device);
   auto* engine = offer(plan->engine, pattern);
   if (!engine) return fail(NOT_SUPPORTED, "no engine %" PRId64 " for this graph on this device", plan->engine);
   uint64_t number = shapeNumber(p);

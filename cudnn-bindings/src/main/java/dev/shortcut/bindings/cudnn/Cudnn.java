@@ -8,11 +8,9 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
-/**
- * An opened cuDNN 9. Immutable and safe for use by any thread; stays open for the life of the
- * process.
- */
+/** An opened cuDNN 9. Safe for use by any thread; stays open for the life of the process. */
 public final class Cudnn {
   /** The first version that plans for a device that is described: 9.11.0. */
   public static final long OLDEST_VERSION = 91100;
@@ -35,8 +33,13 @@ public final class Cudnn {
   /** A part that cuDNN's package for compiling at run time only leaves out. */
   private static final String PRECOMPILED = "libcudnn_engines_precompiled.so.9";
 
+  /** The parts that the calls from before the graph API need; that package leaves them out, too. */
+  private static final List<String> LEGACY_PARTS =
+      List.of("libcudnn_ops.so.9", "libcudnn_cnn.so.9");
+
   private final CudnnFunctions functions;
   private final long version;
+  private @Nullable LegacyFunctions legacy;
 
   private Cudnn(NativeLibrary library) {
     // NVIDIA packs it without this part, too; but it may also have been lost.
@@ -89,7 +92,7 @@ public final class Cudnn {
    * @throws LibraryException if a part of cuDNN cannot be opened
    */
   public static long version(NativeLibrary library) {
-    openParts(library);
+    openParts(library, PARTS, "is incomplete");
     return CudnnFunctions.getVersion(library);
   }
 
@@ -99,7 +102,7 @@ public final class Cudnn {
    * @throws LibraryException if a part of cuDNN cannot be opened
    */
   public static long cudartVersion(NativeLibrary library) {
-    openParts(library);
+    openParts(library, PARTS, "is incomplete");
     return CudnnFunctions.getCudartVersion(library);
   }
 
@@ -172,14 +175,15 @@ public final class Cudnn {
    * libcudnn.so.9 holds next to nothing: it opens the other libraries when it first needs them, and
    * ends the process where it cannot (tried: cuDNN 9.20 without libcudnn_graph, cudnnGetVersion).
    */
-  private static void openParts(NativeLibrary library) {
-    for (String part : PARTS) {
+  private static void openParts(NativeLibrary library, List<String> parts, String verdict) {
+    for (String part : parts) {
       List<Attempt> tried = library.openPart(part);
       if (!tried.getLast().succeeded()) {
         throw new LibraryException(
-            "%s is incomplete: its part %s cannot be opened (%s)"
+            "%s %s: its part %s cannot be opened (%s)"
                 .formatted(
                     library,
+                    verdict,
                     part,
                     tried.stream().map(Attempt::toString).collect(Collectors.joining("; "))),
             tried);
@@ -189,6 +193,19 @@ public final class Cudnn {
 
   CudnnFunctions functions() {
     return functions;
+  }
+
+  /**
+   * The calls from before the graph API.
+   *
+   * @throws LibraryException if this cuDNN comes without them
+   */
+  synchronized LegacyFunctions legacy() {
+    if (legacy == null) {
+      openParts(library(), LEGACY_PARTS, "comes without the calls from before the graph API");
+      legacy = new LegacyFunctions(functions);
+    }
+    return legacy;
   }
 
   /** What to add to a refusal of a device description; empty where the version is a known one. */

@@ -141,5 +141,21 @@ final class CudnnConstants {
 
   static final int PROPAGATE_NAN = 1;
 
+  /** {@code cudnnTensorFormat_t}: channels last. */
+  static final int TENSOR_NHWC = 1;
+
+  /** {@code cudnnConvolutionFwdAlgo_t}. */
+  static final int CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM = 1;
+
+  /** {@code cudnnMathType_t}. */
+  static final int TENSOR_OP_MATH = 1;
+
+  static final int FMA_MATH = 3;
+
+  /** {@code cudnnActivationMode_t}. */
+  static final int ACTIVATION_RELU = 1;
+
+  static final int ACTIVATION_IDENTITY = 5;
+
   private CudnnConstants() {}
 }

@@ -217,7 +217,8 @@ final class CudnnFunctions {
     check(status, "cudnnBackendExecute");
   }
 
-  private void check(int status, String function) {
+  /** Throws, with cuDNN's reason, unless the status is success. */
+  void check(int status, String function) {
     if (status != SUCCESS) {
       throw new CudnnException(function, status, lastErrorString());
     }

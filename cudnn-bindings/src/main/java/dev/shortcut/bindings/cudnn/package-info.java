@@ -11,6 +11,9 @@
  * Every descriptor belongs to the {@link dev.shortcut.bindings.library.Closer} that it was made
  * with, which destroys them newest first. None of this needs a GPU up to the plan; {@link
  * dev.shortcut.bindings.cudnn.CudnnHandle} does.
+ *
+ * <p>{@link dev.shortcut.bindings.cudnn.LegacyConvolutionPlan} is the one call from before the
+ * graph API, for what that has no plan for.
  */
 @NullMarked
 package dev.shortcut.bindings.cudnn;

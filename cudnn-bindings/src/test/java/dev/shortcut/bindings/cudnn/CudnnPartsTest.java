@@ -49,18 +49,45 @@ class CudnnPartsTest {
     assertEquals("planned", open(part).strip());
   }
 
+  /** All that there is of the calls from before the graph API without a GPU: the descriptors. */
+  @Test
+  void theCallsFromBeforeTheGraphApiAreUsedWhereTheirPartsAre() throws Exception {
+    assertEquals("described", describe("none").strip());
+    for (String part : List.of("libcudnn_ops.so.9", "libcudnn_cnn.so.9")) {
+      String said = describe(part);
+      assertTrue(
+          said.contains("comes without the calls from before the graph API: its part " + part),
+          said);
+    }
+  }
+
   private String open(String without) throws Exception {
+    return run(Opening.class, without);
+  }
+
+  private String describe(String without) throws Exception {
+    return run(Describing.class, without);
+  }
+
+  private String run(Class<?> program, String without) throws Exception {
     Path complete = VendorLibraries.library("libcudnn.so.9").getParent();
     List<Path> files;
     try (Stream<Path> listed = Files.list(complete)) {
       files = listed.toList();
     }
+    Path copy = Files.createDirectory(folder.resolve(without));
     for (Path file : files) {
       if (!file.getFileName().toString().equals(without)) {
-        Files.createSymbolicLink(folder.resolve(file.getFileName()), file);
+        Files.createSymbolicLink(copy.resolve(file.getFileName()), file);
       }
     }
-    return OtherProcess.run(Opening.class, Map.of(), folder.resolve("libcudnn.so.9").toString());
+    return OtherProcess.run(program, Map.of(), copy.resolve("libcudnn.so.9").toString());
+  }
+
+  private static Cudnn cudnn(String file) {
+    VendorCudnn.loadOthers();
+    return Cudnn.of(
+        NativeLibrary.find("cuDNN", "cudnnGetVersion").file("test", Path.of(file)).load());
   }
 
   /** The other process: opens a cuDNN, plans with it, and prints what came of it. */
@@ -68,13 +95,8 @@ class CudnnPartsTest {
     private Opening() {}
 
     public static void main(String[] args) {
-      VendorCudnn.loadOthers();
       try (var owner = new Closer()) {
-        Cudnn cudnn =
-            Cudnn.of(
-                NativeLibrary.find("cuDNN", "cudnnGetVersion")
-                    .file("test", Path.of(args[0]))
-                    .load());
+        Cudnn cudnn = cudnn(args[0]);
         DeviceProperties properties =
             DeviceProperties.fromJson(cudnn, owner, KnownDevices.json("h100"));
         OperationGraph graph =
@@ -83,6 +105,29 @@ class CudnnPartsTest {
             Heuristics.candidates(cudnn, owner, graph, HeuristicMode.A, properties).getFirst();
         ExecutionPlan.of(cudnn, owner, config, null);
         System.out.println("planned");
+      } catch (LibraryException e) {
+        System.out.println(e.getMessage());
+      }
+    }
+  }
+
+  /** The other process: describes convolutions in the words from before the graph API. */
+  static final class Describing {
+    private Describing() {}
+
+    public static void main(String[] args) {
+      try (var owner = new Closer()) {
+        Cudnn cudnn = cudnn(args[0]);
+        for (DataType type : List.of(DataType.FLOAT, DataType.HALF, DataType.BFLOAT16)) {
+          for (boolean tensorCores : new boolean[] {false, true}) {
+            LegacyConvolutionPlan.of(
+                cudnn,
+                owner,
+                new LegacyConvolution(
+                    type, tensorCores, 2, 64, 14, 14, 64, 3, 2, 2, 2, 4, true, tensorCores));
+          }
+        }
+        System.out.println("described");
       } catch (LibraryException e) {
         System.out.println(e.getMessage());
       }

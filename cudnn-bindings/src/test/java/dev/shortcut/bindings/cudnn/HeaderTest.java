@@ -74,11 +74,15 @@ class HeaderTest {
   @Test
   void everyPrototypeIsTheHeaders() throws Exception {
     NativeLibrary library = VendorCudnn.load("libcudnn.so.9", "cudnnGetVersion");
-    new CudnnFunctions(library);
+    new LegacyFunctions(new CudnnFunctions(library));
     var ours = new TreeMap<>(CHeaders.prototypes(library));
-    assertTrue(ours.size() > 12, () -> "only " + ours.keySet());
+    assertTrue(ours.size() > 28, () -> "only " + ours.keySet());
     // The stream, which we pass as its address.
     assertEquals("ipl", ours.put("cudnnSetStream", "ipp"));
+    // Device addresses, likewise.
+    assertEquals(
+        "ippplplpillpplplppl",
+        ours.put("cudnnConvolutionBiasActivationForward", "ipppppppiplpppppppp"));
     assertEquals(ours, headers().prototypes(ours.sequencedKeySet()));
   }
 

@@ -11,11 +11,13 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * The software CUDA device: stand-ins for NVIDIA's libraries that judge what a program asks of
@@ -138,6 +140,18 @@ public final class SoftwareDevice {
     /** Lets cuDNN refuse to make a plan of its text for a handle, as if for another device. */
     public Settings refuseToRestorePlans() {
       return with("restore.refused", 1);
+    }
+
+    /** Lets cuDNN's graph API have no plan for convolutions with filters of these sizes. */
+    public Settings refuseToPlanConvolutions(int... sizes) {
+      return with(
+          "cudnn.refused",
+          Arrays.stream(sizes).mapToObj(Integer::toString).collect(Collectors.joining(",")));
+    }
+
+    /** How much scratch space cuDNN's convolution from before the graph API wants. */
+    public Settings legacyWorkspace(long bytes) {
+      return with("legacy.workspace", bytes);
     }
 
     /**
