@@ -25,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  *     of the backend {@code cuda} only. It may be shared by processes and by kinds of GPU, must not
  *     be writable by others, and is ignored, with a warning, where it cannot be used
  * @param tuned whether implementations are timed on the GPU while the engine opens
+ * @param legacyConvolutions whether a convolution for which cuDNN's graph API has no plan is left
+ *     to its call from before that API
  */
 public record Options(
     BackendChoice backend,
@@ -40,7 +42,8 @@ public record Options(
     DeviceChoice devices,
     Launch launch,
     @Nullable Path planCache,
-    boolean tuned) {
+    boolean tuned,
+    boolean legacyConvolutions) {
 
   /** The ways to run a model. */
   public enum BackendChoice {
@@ -132,6 +135,7 @@ public record Options(
         new DeviceChoice.First(),
         Launch.GRAPH,
         null,
+        false,
         false);
   }
 
@@ -217,6 +221,18 @@ public record Options(
     return with(changed -> changed.tuned = value);
   }
 
+  /**
+   * The same options, with or without cuDNN's convolution from before its graph API ({@code
+   * cudnnConvolutionBiasActivationForward}). It is taken only where the graph API has no plan that
+   * may be taken, on GPUs and for shapes that have none; without it such a network is refused. It
+   * has one algorithm, which is not chosen for the shape and may be slow, and what it needs can be
+   * told on the GPU only, not by {@link Planning}. Results are as precise as asked for and bitwise
+   * the same on every run, as always. The backend {@code cuda} only.
+   */
+  public Options withLegacyConvolutions(boolean value) {
+    return with(changed -> changed.legacyConvolutions = value);
+  }
+
   private Options with(Consumer<Draft> change) {
     var draft = new Draft(this);
     change.accept(draft);
@@ -239,6 +255,7 @@ public record Options(
     Launch launch;
     @Nullable Path planCache;
     boolean tuned;
+    boolean legacyConvolutions;
 
     Draft(Options options) {
       backend = options.backend;
@@ -255,6 +272,7 @@ public record Options(
       launch = options.launch;
       planCache = options.planCache;
       tuned = options.tuned;
+      legacyConvolutions = options.legacyConvolutions;
     }
 
     Options options() {
@@ -272,7 +290,8 @@ public record Options(
           devices,
           launch,
           planCache,
-          tuned);
+          tuned,
+          legacyConvolutions);
     }
   }
 }

@@ -6,10 +6,12 @@ import dev.shortcut.bindings.cuda.KernelArguments;
 import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.cudnn.CudnnHandle;
 import dev.shortcut.bindings.cudnn.ExecutionPlan;
+import dev.shortcut.bindings.cudnn.LegacyConvolutionPlan;
 import dev.shortcut.bindings.cudnn.VariantPack;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.engine.backend.cudnn.Program.Argument;
 import dev.shortcut.engine.backend.cudnn.Program.Launch;
+import dev.shortcut.engine.backend.cudnn.Program.Legacy;
 import dev.shortcut.engine.backend.cudnn.Program.Operand;
 import dev.shortcut.engine.backend.cudnn.Program.Planned;
 import dev.shortcut.engine.backend.cudnn.Program.Product;
@@ -38,6 +40,17 @@ final class BoundProgram {
   private sealed interface Bound {}
 
   private record BoundPlan(ExecutionPlan plan, VariantPack pack) implements Bound {}
+
+  private record BoundLegacy(
+      LegacyConvolutionPlan plan,
+      long x,
+      long w,
+      long bias,
+      long z,
+      long y,
+      long workspace,
+      long workspaceBytes)
+      implements Bound {}
 
   private record BoundProduct(MatmulPlan plan, long x, long w, long bias, long y, long workspace)
       implements Bound {}
@@ -91,6 +104,16 @@ final class BoundProgram {
                     address(p.bias(), device),
                     address(p.y(), device),
                     address(p.workspace(), device));
+            case Legacy l ->
+                new BoundLegacy(
+                    plans.legacy(l.kernel()),
+                    address(l.x(), device),
+                    address(l.w(), device),
+                    address(l.bias(), device),
+                    address(l.shortcut(), device),
+                    address(l.y(), device),
+                    address(l.workspace(), device),
+                    l.workspaceBytes());
             case Planned p -> {
               long[] ids = p.tensors().keySet().stream().mapToLong(Long::longValue).toArray();
               long[] pointers = new long[ids.length];
@@ -194,6 +217,9 @@ final class BoundProgram {
     switch (steps[step]) {
       case BoundLaunch launch -> launch.enqueue(stream);
       case BoundPlan(ExecutionPlan plan, VariantPack pack) -> handle.execute(plan, pack);
+      case BoundLegacy l ->
+          l.plan()
+              .run(handle, l.x(), l.w(), l.bias(), l.z(), l.y(), l.workspace(), l.workspaceBytes());
       case BoundProduct p -> p.plan().run(stream, p.x(), p.w(), p.bias(), p.y(), p.workspace());
     }
   }

@@ -8,6 +8,9 @@ interface Choices {
   /** The plan for a kernel, if there is one. */
   Planner.Outcome plan(CudnnKernel kernel);
 
+  /** Whether cuDNN's call from before the graph API computes a convolution with all its stages. */
+  LegacyConvolutions.Answer legacy(CudnnKernel.Convolution kernel);
+
   /** The algorithm for a matrix product. */
   Products.Choice choose(MatrixProduct product);
 

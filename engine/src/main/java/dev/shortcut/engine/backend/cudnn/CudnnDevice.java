@@ -42,6 +42,7 @@ final class CudnnDevice implements Choices {
   private final CublasLtHandle blas;
   private final CudaModule module;
   private final Planner planner;
+  private final LegacyConvolutions legacy;
   private final Products products;
   private final Health health;
   private final Constants constants = new Constants();
@@ -72,6 +73,7 @@ final class CudnnDevice implements Choices {
     blas = owner.own(libraries.cublasLt().newHandle());
     CudnnHandle handle = owner.own(cudnn.newHandle());
     planner = new Planner(cudnn, DeviceProperties.of(cudnn, owner, handle), plans);
+    legacy = new LegacyConvolutions(cudnn, handle);
     products = new Products(blas);
   }
 
@@ -95,6 +97,11 @@ final class CudnnDevice implements Choices {
   @Override
   public Planner.Outcome plan(CudnnKernel kernel) {
     return planner.plan(kernel);
+  }
+
+  @Override
+  public LegacyConvolutions.Answer legacy(CudnnKernel.Convolution kernel) {
+    return legacy.ask(kernel);
   }
 
   @Override

@@ -329,7 +329,7 @@ final class CudnnModel implements CompiledModel {
       List<Program> programs = new ArrayList<>();
       // The largest batch first, so that it is the one to decide where batches could share.
       for (int batch : batchSizes.reversed()) {
-        programs.addFirst(new Lowering(graph, batch, options.input(), arithmetic, device).lower());
+        programs.addFirst(new Lowering(graph, batch, options, arithmetic, device).lower());
       }
       return List.copyOf(programs);
     }

@@ -272,8 +272,7 @@ public final class CudnnPlanning {
     List<Program> programs = new ArrayList<>();
     // The largest batch first, as an engine does.
     for (int batch : planning.batchSizes().reversed()) {
-      programs.addFirst(
-          new Lowering(graph, batch, planning.options().input(), arithmetic, device).lower());
+      programs.addFirst(new Lowering(graph, batch, planning.options(), arithmetic, device).lower());
     }
     return new Lowered(programs, device.constants().bytes(), device.unknown(), device.refused());
   }
@@ -345,6 +344,8 @@ public final class CudnnPlanning {
                   : PlannedKernel.Kind.POOLING,
               planned.kernel().toString(),
               planned.plan().report());
+      case Program.Legacy legacy ->
+          row(report, PlannedKernel.Kind.CONVOLUTION, legacy.kernel().toString(), null);
       case Program.Product product ->
           row(report, PlannedKernel.Kind.PRODUCT, product.product().toString(), null);
       case Program.Launch launch ->
@@ -398,6 +399,11 @@ public final class CudnnPlanning {
         return ASSUMED;
       }
       return outcome;
+    }
+
+    @Override
+    public LegacyConvolutions.Answer legacy(CudnnKernel.Convolution kernel) {
+      return new LegacyConvolutions.Unknown();
     }
 
     @Override

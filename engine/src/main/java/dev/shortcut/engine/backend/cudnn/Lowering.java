@@ -6,9 +6,11 @@ import dev.shortcut.bindings.cudnn.CudnnException;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.ModelException;
+import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.cudnn.CudnnKernel.Stage;
 import dev.shortcut.engine.backend.cudnn.Program.Argument;
 import dev.shortcut.engine.backend.cudnn.Program.Launch;
+import dev.shortcut.engine.backend.cudnn.Program.Legacy;
 import dev.shortcut.engine.backend.cudnn.Program.Operand;
 import dev.shortcut.engine.backend.cudnn.Program.Planned;
 import dev.shortcut.engine.backend.cudnn.Program.Product;
@@ -36,9 +38,13 @@ import java.util.Map;
  * <p>Used once, by one thread.
  */
 final class Lowering {
+  private static final String ALLOWS =
+      "Options.withLegacyConvolutions(true) allows (in the shell --legacy-convolutions)";
+
   private final Graph graph;
   private final int batch;
   private final InputFormat format;
+  private final boolean legacyAllowed;
   private final Arithmetic arithmetic;
   private final Choices choices;
   private final Constants constants;
@@ -62,10 +68,11 @@ final class Lowering {
   /** What a node became. */
   private record Kernel(Node node, String implementation, long scratchBytes) {}
 
-  Lowering(Graph graph, int batch, InputFormat format, Arithmetic arithmetic, Choices choices) {
+  Lowering(Graph graph, int batch, Options options, Arithmetic arithmetic, Choices choices) {
     this.graph = graph;
     this.batch = batch;
-    this.format = format;
+    this.format = options.input();
+    this.legacyAllowed = options.legacyConvolutions();
     this.arithmetic = arithmetic;
     this.choices = choices;
     this.constants = choices.constants();
@@ -171,7 +178,8 @@ final class Lowering {
   private void convolution(
       Node node, Layer.Convolution layer, boolean bias, boolean residual, boolean relu) {
     List<String> refusals = new ArrayList<>();
-    for (Variant variant : variants(node, layer, bias || residual || relu, residual, relu)) {
+    List<Variant> variants = variants(node, layer, bias || residual || relu, residual, relu);
+    for (Variant variant : variants) {
       switch (choices.plan(variant.kernel())) {
         case Planner.Refused refused -> refusals.add(refused.toString());
         case Planner.Found found -> {
@@ -192,13 +200,59 @@ final class Lowering {
         }
       }
     }
+    String remedy = "the backend jcuda, which makes cuDNN's other calls, may";
+    for (Variant variant : variants) {
+      // That call always does all that follows the sums.
+      if (!variant.kernel().stages().equals(variants.getFirst().kernel().stages())) {
+        continue;
+      }
+      switch (choices.legacy(variant.kernel())) {
+        case LegacyConvolutions.Offered offered when legacyAllowed -> {
+          legacy(node, layer, variant, offered, String.join("; ", refusals));
+          return;
+        }
+        case LegacyConvolutions.Offered _ ->
+            remedy = "its call from before that API has one, which %s".formatted(ALLOWS);
+        case LegacyConvolutions.Unknown _ ->
+            remedy =
+                "on the device its call from before that API may have one, which %s, and so may the backend jcuda"
+                    .formatted(ALLOWS);
+        case LegacyConvolutions.Refused refused -> refusals.add(refused.toString());
+      }
+    }
     choices.refused(
         node,
         batch,
         new ModelException(
-            "cuDNN's graph API has no implementation of %s; the backend jcuda, which makes cuDNN's other calls, may:\n  %s"
-                .formatted(attempt(node), String.join("\n  ", refusals))));
+            "cuDNN's graph API has no implementation of %s; %s:\n  %s"
+                .formatted(attempt(node), remedy, String.join("\n  ", refusals))));
     kernels.add(new Kernel(node, "none", 0));
+  }
+
+  private void legacy(
+      Node node,
+      Layer.Convolution layer,
+      Variant variant,
+      LegacyConvolutions.Offered offered,
+      String refusals) {
+    Constants.Entry entry = folded(node, layer.outChannels());
+    boolean residual = variant.kernel().stages().contains(Stage.SHORTCUT);
+    ownPlace[liveness.step(node)] = true;
+    kernel(
+        node,
+        new Legacy(
+            node.name(),
+            attempt(node),
+            variant.kernel(),
+            value(node.input()),
+            entry.at(variant.filter()),
+            entry.at(new Constants.PerChannel(arithmetic, layer.outChannels(), false)),
+            residual ? value(node.inputs().getLast()) : new Operand.None(),
+            value(node),
+            scratch(node, offered.workspaceBytes()),
+            offered.workspaceBytes()),
+        offered.description() + ", since " + refusals,
+        offered.workspaceBytes());
   }
 
   private void convolution(

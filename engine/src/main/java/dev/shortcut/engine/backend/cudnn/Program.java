@@ -86,6 +86,25 @@ record Program(
     }
   }
 
+  /**
+   * A convolution by cuDNN's call from before the graph API.
+   *
+   * @param shortcut what is added; none where the kernel has no such stage
+   * @param workspaceBytes its size
+   */
+  record Legacy(
+      String node,
+      String purpose,
+      CudnnKernel.Convolution kernel,
+      Operand x,
+      Operand w,
+      Operand bias,
+      Operand shortcut,
+      Operand y,
+      Operand workspace,
+      long workspaceBytes)
+      implements Step {}
+
   /** A product of matrices by cuBLASLt: {@code y = x * w^T + bias [ReLU]}. */
   record Product(
       String node,

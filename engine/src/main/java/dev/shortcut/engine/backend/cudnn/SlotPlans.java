@@ -5,6 +5,7 @@ import dev.shortcut.bindings.cudnn.CudnnException;
 import dev.shortcut.bindings.cudnn.CudnnHandle;
 import dev.shortcut.bindings.cudnn.CudnnStatus;
 import dev.shortcut.bindings.cudnn.ExecutionPlan;
+import dev.shortcut.bindings.cudnn.LegacyConvolutionPlan;
 import dev.shortcut.bindings.library.Closer;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -26,6 +27,7 @@ final class SlotPlans {
   private final CudnnHandle handle;
   private final Closer owner;
   private final Map<CudnnKernel, ExecutionPlan> plans = new HashMap<>();
+  private final Map<CudnnKernel.Convolution, LegacyConvolutionPlan> legacy = new HashMap<>();
   private final Map<MatrixProduct, MatmulPlan> products = new HashMap<>();
   private int straight;
 
@@ -73,6 +75,12 @@ final class SlotPlans {
         || code == CudnnStatus.SERIALIZATION_VERSION_MISMATCH.code()
         || code / CATEGORY == CudnnStatus.BAD_PARAM.code() / CATEGORY
         || code / CATEGORY == CudnnStatus.NOT_SUPPORTED.code() / CATEGORY;
+  }
+
+  /** The call from before the graph API for a convolution. */
+  LegacyConvolutionPlan legacy(CudnnKernel.Convolution kernel) {
+    return legacy.computeIfAbsent(
+        kernel, _ -> LegacyConvolutions.plan(device.cudnn(), owner, kernel));
   }
 
   /** The plan for a matrix product. */

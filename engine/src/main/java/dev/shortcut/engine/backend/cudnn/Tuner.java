@@ -76,7 +76,7 @@ final class Tuner {
         switch (step) {
           case Program.Planned planned -> kernels.add(planned.kernel());
           case Program.Product product -> products.add(product.product());
-          case Program.Launch _ -> {}
+          case Program.Legacy _, Program.Launch _ -> {}
         }
       }
     }

@@ -26,7 +26,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Every single call that the backend makes, failing once: on the net of eight kernels, which
@@ -57,33 +58,50 @@ class FaultTest {
   @BeforeEach
   void install() {
     SoftwareDevice.install();
-    SoftwareDevice.reset();
     expected = BackendUnderTest.REFERENCE.run(GRAPH, WEIGHTS, 1, IMAGES);
   }
 
-  private static Engine open() {
-    return Engine.open(
-        Model.of(GRAPH, WEIGHTS),
-        Options.defaults().withBackend(BackendChoice.CUDA).withMaxBatch(1));
+  /** How cuDNN computes the convolutions. */
+  private enum Convolutions {
+    PLANNED,
+    /** The graph API has no plan for any of them. */
+    LEGACY;
+
+    void reset() {
+      SoftwareDevice.Settings settings = SoftwareDevice.settings();
+      SoftwareDevice.reset(this == LEGACY ? settings.refuseToPlanConvolutions(3) : settings);
+    }
+
+    Engine open() {
+      return Engine.open(
+          Model.of(GRAPH, WEIGHTS),
+          Options.defaults()
+              .withBackend(BackendChoice.CUDA)
+              .withMaxBatch(1)
+              .withLegacyConvolutions(this == LEGACY));
+    }
   }
 
   /**
    * A call of compile that fails either fails the whole, with one exception that names call and
    * what it was for, or does not matter, since another candidate is taken.
    */
-  @Test
-  void everyFailedCallOfCompileIsNamedAndLeavesNothingBehind() throws InterruptedException {
-    open().close();
-    SoftwareDevice.reset();
-    Engine counted = open();
+  @ParameterizedTest
+  @EnumSource
+  void everyFailedCallOfCompileIsNamedAndLeavesNothingBehind(Convolutions way)
+      throws InterruptedException {
+    way.reset();
+    way.open().close();
+    way.reset();
+    Engine counted = way.open();
     long calls = SoftwareDevice.calls();
     counted.close();
     int failed = 0;
     List<String> wrong = new ArrayList<>();
     for (long call = 1; call <= calls; call++) {
-      SoftwareDevice.reset();
+      way.reset();
       SoftwareDevice.failCall(call);
-      try (Engine engine = open()) {
+      try (Engine engine = way.open()) {
         assertSameValues(expected, engine.run(IMAGES));
       } catch (ShortcutException e) {
         failed++;
@@ -98,10 +116,12 @@ class FaultTest {
     assertTrue(failed > calls / 10, failed + " failures");
   }
 
-  @Test
-  void everyFailedCallOfRunIsNamedAndTheEngineGoesOn() throws InterruptedException {
+  @ParameterizedTest
+  @EnumSource
+  void everyFailedCallOfRunIsNamedAndTheEngineGoesOn(Convolutions way) throws InterruptedException {
     List<String> wrong = new ArrayList<>();
-    try (Engine engine = open()) {
+    way.reset();
+    try (Engine engine = way.open()) {
       long before = SoftwareDevice.calls();
       engine.run(IMAGES);
       long calls = SoftwareDevice.calls() - before;
@@ -122,16 +142,18 @@ class FaultTest {
     assertEquals(List.of(), wrong);
   }
 
-  @Test
-  void everyFailedCallOfCloseLeavesNothingBehind() {
-    Engine counted = open();
+  @ParameterizedTest
+  @EnumSource
+  void everyFailedCallOfCloseLeavesNothingBehind(Convolutions way) {
+    way.reset();
+    Engine counted = way.open();
     long before = SoftwareDevice.calls();
     counted.close();
     long calls = SoftwareDevice.calls() - before;
     List<String> wrong = new ArrayList<>();
     for (long call = 1; call <= calls; call++) {
-      SoftwareDevice.reset();
-      Engine engine = open();
+      way.reset();
+      Engine engine = way.open();
       SoftwareDevice.failCall(call);
       engine.close();
       engine.close();
