@@ -16,6 +16,7 @@ import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.MemoryReport;
 import dev.shortcut.engine.Model;
+import dev.shortcut.engine.ModelException;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.Options.Launch;
@@ -93,6 +94,7 @@ final class CudnnCheck {
     var check = new CudnnCheck();
     check.units();
     check.otherLayers();
+    check.legacyConvolutions();
     check.rounding();
     check.precisions();
     check.pixels();
@@ -126,6 +128,82 @@ final class CudnnCheck {
         "other layers",
         seed(7),
         () -> exact.check(options(Precision.FP16).withLaunch(Launch.STEPWISE)));
+  }
+
+  /** The same where cuDNN's graph API has no plan for any convolution. */
+  private void legacyConvolutions() throws Exception {
+    var units = new Exact(unitsGraph(), UNIT_TAPS, new InputFormat.Float32Nchw());
+    var others = new Exact(otherGraph(), 2, new InputFormat.Float32Nhwc());
+    scene(
+        "units without plans",
+        withoutPlans(seed(14)),
+        () -> units.check(legacy(options(Precision.BF16))));
+    scene(
+        "other layers without plans",
+        withoutPlans(seed(15)),
+        () -> others.check(legacy(options(Precision.FP32))));
+    scene(
+        "what computes other layers without plans",
+        withoutPlans(seed(15)),
+        () -> {
+          Graph graph = otherGraph();
+          try (Engine engine = open(graph, weights(graph, 2), legacy(options(Precision.FP32)))) {
+            for (KernelReport kernel : engine.kernels()) {
+              // What was refused by that call, too, is computed in another way.
+              expect(
+                  Noticed.WORK,
+                  !kernel.implementation().contains("by cuDNN's call from before the graph API"),
+                  "%s became %s".formatted(kernel.node(), kernel.implementation()));
+            }
+          }
+        });
+    scene(
+        "scratch space without bound",
+        withoutPlans(seed(16)).legacyWorkspace(Planner.WORKSPACE_LIMIT + 1),
+        () -> {
+          Options options = legacy(options(Precision.FP16));
+          try (Engine engine = open(unitsGraph(), weights(unitsGraph(), UNIT_TAPS), options)) {
+            memory(engine, options);
+          } catch (ModelException e) {
+            expect(Noticed.REPORT, words(e).contains("scratch space"), words(e));
+          }
+        });
+    // Whole numbers are exact whatever reads ten bits of them.
+    Graph graph = unitsGraph();
+    Random random = random("legacy convolutions");
+    MapWeights weights = floats(graph, random);
+    float[] batch = Tensors.gaussians(random, images(graph, 1));
+    float[] expected =
+        run(graph, weights, Options.defaults().withBackend(BackendChoice.REFERENCE), batch);
+    scene(
+        "floats without plans",
+        withoutPlans(seed(17)),
+        () -> {
+          float[] results = run(graph, weights, legacy(options(Precision.FP32)), batch);
+          double error = Tensors.nmse(expected, results);
+          expect(
+              Noticed.VALUES,
+              error <= Tolerance.ofLayers(Precision.FP32).nmse(),
+              "normalised mean square error " + error);
+        });
+    scene(
+        "an option that is not set",
+        withoutPlans(seed(18)),
+        () -> {
+          try (Engine engine = open(graph, weights, options(Precision.FP32))) {
+            finding(Noticed.REPORT, "an engine was opened, " + engine);
+          } catch (ModelException e) {
+            expect(Noticed.REPORT, words(e).contains("withLegacyConvolutions"), words(e));
+          }
+        });
+  }
+
+  private static SoftwareDevice.Settings withoutPlans(SoftwareDevice.Settings settings) {
+    return settings.refuseToPlanConvolutions(1, 2, 3, 7);
+  }
+
+  private static Options legacy(Options options) {
+    return options.withLegacyConvolutions(true);
   }
 
   /** One graph launch and two edge kernels a batch, each kernel of the graph one piece of work. */

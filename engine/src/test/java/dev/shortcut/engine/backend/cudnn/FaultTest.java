@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -59,6 +60,12 @@ class FaultTest {
   void install() {
     SoftwareDevice.install();
     expected = BackendUnderTest.REFERENCE.run(GRAPH, WEIGHTS, 1, IMAGES);
+  }
+
+  /** Other tests take the device as they find it. */
+  @AfterEach
+  void planAgain() {
+    SoftwareDevice.reset();
   }
 
   /** How cuDNN computes the convolutions. */

@@ -192,6 +192,93 @@ final class Mutations {
               VALUES,
               COMPLAINT),
 
+          // The convolution from before the graph API
+          Mutation.ofBindings(
+              "a residual has the factor 0",
+              "cudnn/LegacyConvolutionPlan.java",
+              "residualFactor = arena.allocateFrom(FLOAT, c.residual() ? 1 : 0);",
+              "residualFactor = arena.allocateFrom(FLOAT, 0);",
+              VALUES),
+          Mutation.ofBindings(
+              "what is not there is added",
+              "cudnn/LegacyConvolutionPlan.java",
+              "residualFactor = arena.allocateFrom(FLOAT, c.residual() ? 1 : 0);",
+              "residualFactor = arena.allocateFrom(FLOAT, 1);",
+              VALUES,
+              COMPLAINT,
+              FAILURE),
+          Mutation.ofBindings(
+              "the residual is the result's old content",
+              "cudnn/LegacyConvolutionPlan.java",
+              "residual ? z : y,",
+              "y,",
+              VALUES),
+          Mutation.ofBindings(
+              "the older convolution's math type is the default",
+              "cudnn/LegacyConvolutionPlan.java",
+              "c.tensorCores() ? CudnnConstants.TENSOR_OP_MATH : CudnnConstants.FMA_MATH",
+              "CudnnConstants.TENSOR_OP_MATH",
+              VALUES),
+          Mutation.ofBindings(
+              "the older convolution has one group",
+              "cudnn/LegacyConvolutionPlan.java",
+              "functions.setConvolutionGroupCount(made.handle(), c.groups());",
+              "",
+              WORK),
+          Mutation.ofBindings(
+              "the older convolution's ReLU dropped",
+              "cudnn/LegacyConvolutionPlan.java",
+              "relu ? CudnnConstants.ACTIVATION_RELU : CudnnConstants.ACTIVATION_IDENTITY,",
+              "CudnnConstants.ACTIVATION_IDENTITY,",
+              VALUES),
+          Mutation.ofBindings(
+              "the older convolution's channels come first",
+              "cudnn/LegacyConvolutionPlan.java",
+              "made.handle(), CudnnConstants.TENSOR_NHWC, type.code(), n, c, h, w);",
+              "made.handle(), 0, type.code(), n, c, h, w);",
+              VALUES,
+              FAILURE),
+          Mutation.of(
+              "the older convolution's bias is its filter",
+              BoundProgram.class,
+              "address(l.w(), device), address(l.bias(), device),",
+              "address(l.w(), device), address(l.w(), device),",
+              VALUES),
+          Mutation.of(
+              "the older convolution's biases are floats whatever the precision",
+              Lowering.class,
+              "entry.at(variant.filter()), entry.at(new Constants.PerChannel(arithmetic, layer.outChannels(), false)),",
+              "entry.at(variant.filter()), entry.at(new Constants.PerChannel(Arithmetic.FP32, layer.outChannels(), false)),",
+              VALUES),
+          Mutation.of(
+              "the older convolution has no scratch space of its own",
+              Lowering.class,
+              "scratch(node, offered.workspaceBytes()), offered.workspaceBytes()),",
+              "value(node), offered.workspaceBytes()),",
+              VALUES,
+              COMPLAINT,
+              FAILURE),
+          Mutation.of(
+              "no bound for the older convolution's scratch space",
+              LegacyConvolutions.class,
+              "return bytes > Planner.WORKSPACE_LIMIT ?",
+              "return bytes < 0 ?",
+              MEMORY),
+          Mutation.of(
+              "the older convolution is taken unasked",
+              Lowering.class,
+              "case LegacyConvolutions.Offered offered when legacyAllowed -> {",
+              "case LegacyConvolutions.Offered offered when legacyAllowed || batch > 0 -> {",
+              REPORT),
+          Mutation.of(
+              "the older convolution may write over its residual",
+              Lowering.class,
+              "residual ? value(node.inputs().getLast()) : new Operand.None(), value(node),",
+              "residual ? value(node.inputs().getLast()) : new Operand.None(), value(node.inputs().getLast()),",
+              VALUES,
+              COMPLAINT,
+              FAILURE),
+
           // Which implementation is taken
           Mutation.of(
               "notes are not looked at",
@@ -243,7 +330,7 @@ final class Mutations {
                   "ownPlace[liveness.step(node)] = false;",
                   VALUES,
                   COMPLAINT)
-              .times(2),
+              .times(3),
           Mutation.of(
               "buffers are not aligned as promised",
               Lowering.class,
