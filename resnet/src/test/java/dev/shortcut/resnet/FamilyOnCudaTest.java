@@ -26,6 +26,7 @@ import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +40,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -118,6 +120,72 @@ class FamilyOnCudaTest {
         assertClose(one, other, bound);
       }
     }
+  }
+
+  /** Nets none of whose convolutions the graph API has a plan for, or only those of other sizes. */
+  @ParameterizedTest
+  @CsvSource({"resnet20, 1 3", "resnet18, 1 3 7", "resnet18, 3"})
+  void convolutionsWithoutAPlanAreLeftToTheOlderCall(String name, String sizes)
+      throws InterruptedException {
+    SoftwareDevice.install();
+    Random random = TestSeed.random(name);
+    Graph graph = graph(name);
+    MapWeights whole = sparse(graph, random);
+    int elements = (int) graph.input().shape().elements();
+    float[] integers = Tensors.integers(random, elements, 2);
+    float[] reals = Tensors.gaussians(random, elements);
+    SoftwareDevice.Settings settings =
+        SoftwareDevice.settings()
+            .refuseToPlanConvolutions(
+                Arrays.stream(sizes.split(" ")).mapToInt(Integer::parseInt).toArray());
+    try (var real = new RandomWeights(graph, 7)) {
+      float[] exact = BackendUnderTest.REFERENCE.run(graph, whole, 1, integers);
+      float[] close = BackendUnderTest.REFERENCE.run(graph, real, 1, reals);
+      for (Precision precision : PRECISIONS) {
+        assertSameValues(exact, throughOlderCall(settings, graph, whole, precision, integers));
+        assertClose(
+            close,
+            throughOlderCall(settings, graph, real, precision, reals),
+            Tolerance.ofNetwork(precision).nmse());
+      }
+    }
+  }
+
+  private static float[] throughOlderCall(
+      SoftwareDevice.Settings settings,
+      Graph graph,
+      Weights weights,
+      Precision precision,
+      float[] image)
+      throws InterruptedException {
+    SoftwareDevice.reset(settings);
+    float[] result;
+    try (Engine engine =
+        Engine.open(
+            Model.of(graph, weights),
+            BackendUnderTest.CUDNN
+                .options()
+                .withMaxBatch(1)
+                .withPrecision(precision)
+                .withLegacyConvolutions(true))) {
+      assertTrue(
+          engine.kernels().stream()
+              .anyMatch(kernel ->
+                  kernel.implementation().startsWith("cudnnConvolutionBiasActivationForward")));
+      int before = SoftwareDevice.log().size();
+      result = engine.run(image);
+      assertEquals(
+          1,
+          SoftwareDevice.log().stream()
+              .skip(before)
+              .filter(call -> call.contains("cuGraphLaunch"))
+              .count(),
+          "graph launches of a batch");
+    }
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+    SoftwareDevice.reset(); // others take the device as they find it
+    return result;
   }
 
   /**

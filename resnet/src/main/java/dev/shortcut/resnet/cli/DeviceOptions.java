@@ -80,6 +80,13 @@ final class DeviceOptions {
       description = "The backend's shared library, instead of the one that is found.")
   private @Nullable Path library;
 
+  @Option(
+      names = "--legacy-convolutions",
+      description =
+          "Leave convolutions for which cuDNN's graph API has no plan to its call from before that API, which may be slow,"
+              + " instead of refusing the network. The backend cuda only.")
+  private boolean legacyConvolutions;
+
   @ArgGroup private Launching launching = new Launching();
 
   /** Ways that exclude each other. */
@@ -152,7 +159,8 @@ final class DeviceOptions {
             .withSlots(slots)
             .withLibrary(library)
             .withDevices(devices())
-            .withLaunch(launching.chosen());
+            .withLaunch(launching.chosen())
+            .withLegacyConvolutions(legacyConvolutions);
     if (threads != null) {
       options = options.withThreadsPerSlot(threads);
     }

@@ -174,6 +174,27 @@ class PlanTest {
 
   @Tag("native")
   @Test
+  void aNetworkWithoutPlansRunsOnceTheOlderCallIsAllowed() {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().refuseToPlanConvolutions(3));
+    String command =
+        "run --model resnet20 --weights random:1 --backend cuda --explain --plan-cache none --input %s -o %s"
+            .formatted(oneImage(), folder.resolve("y.npy"));
+    Cli.Result refused = Cli.run(command.split(" "));
+    assertEquals(ExitCodes.BAD_MODEL, refused.status(), refused.err());
+    assertTrue(refused.err().contains("--legacy-convolutions"), refused.err());
+    Cli.Result allowed = Cli.run((command + " --legacy-convolutions").split(" "));
+    assertEquals(ExitCodes.OK, allowed.status(), allowed.err());
+    assertTrue(
+        allowed.err().contains("cudnnConvolutionBiasActivationForward IMPLICIT_PRECOMP_GEMM"),
+        allowed.err());
+    assertEquals(List.of(), SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+    SoftwareDevice.reset(); // others take the device as they find it
+  }
+
+  @Tag("native")
+  @Test
   void aCommandTakesThePlansThatAnEarlierOneLeft() throws IOException {
     SoftwareDevice.install();
     SoftwareDevice.reset();
