@@ -13,6 +13,7 @@ package dev.shortcut.bindings.cudnn;
  * @param width of x
  * @param features channels of y, z and the bias
  * @param kernel rows and columns of the filter
+ * @param stride pixels from one place of the filter to the next, down and across
  * @param padding zeros on each side of x
  * @param dilation distance between taps, 1 for a dense filter
  * @param groups into which the channels of x and y fall
