@@ -71,7 +71,7 @@ class FaultTest {
   /** How cuDNN computes the convolutions. */
   private enum Convolutions {
     PLANNED,
-    /** The graph API has no plan for any of them. */
+    /** The graph API has no plan for any of them; launched one by one, so that runs call it. */
     LEGACY;
 
     void reset() {
@@ -85,6 +85,7 @@ class FaultTest {
           Options.defaults()
               .withBackend(BackendChoice.CUDA)
               .withMaxBatch(1)
+              .withLaunch(this == LEGACY ? Options.Launch.EAGER : Options.Launch.GRAPH)
               .withLegacyConvolutions(this == LEGACY));
     }
   }

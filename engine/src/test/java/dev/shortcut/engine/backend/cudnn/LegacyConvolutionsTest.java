@@ -14,6 +14,7 @@ import dev.shortcut.bindings.cuda.GraphExec;
 import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.cudnn.CudnnStatus;
 import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.bindings.library.NvidiaLibrary;
 import dev.shortcut.engine.DeviceBuffer;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Execution;
@@ -40,11 +41,14 @@ import dev.shortcut.engine.testing.BackendUnderTest;
 import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.HeapAllocation;
+import dev.shortcut.testing.OtherProcess;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +57,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -207,6 +212,40 @@ class LegacyConvolutionsTest {
     assertFalse(message.contains(FLAG), message);
     assertTrue(message.contains("no candidates"), message);
     assertTrue(message.contains("cudnnGetConvolutionForwardWorkspaceSize"), message);
+  }
+
+  /** NVIDIA also packs cuDNN without the parts that hold its older calls. */
+  @Test
+  void whereCudnnComesWithoutThatCallTheErrorSaysSo(@TempDir Path folder) throws Exception {
+    Path complete = SoftwareDevice.library("cudnn").getParent();
+    try (var files = Files.list(complete)) {
+      for (Path file : files.toList()) {
+        if (!file.getFileName().toString().equals("libcudnn_cnn.so.9")) {
+          Files.createSymbolicLink(folder.resolve(file.getFileName()), file);
+        }
+      }
+    }
+    String said =
+        OtherProcess.run(
+            WithoutOlderCalls.class, Map.of(), folder.resolve("libcudnn.so.9").toString());
+    assertTrue(said.contains("no implementation of conv1"), said);
+    assertTrue(said.contains("its part libcudnn_cnn.so.9 cannot be opened"), said);
+    assertFalse(said.contains(FLAG), said);
+  }
+
+  /** The other process: opens an engine with the cuDNN of that file, and prints why it is none. */
+  static final class WithoutOlderCalls {
+    private WithoutOlderCalls() {}
+
+    public static void main(String[] args) {
+      SoftwareDevice.install();
+      SoftwareDevice.reset(settings());
+      System.setProperty(NvidiaLibrary.CUDNN.property(), args[0]);
+      Graph net = EightKernels.logits();
+      MapWeights sparse = EightKernels.sparse(net, TestSeed.random("weights"));
+      var e = assertThrows(ModelException.class, () -> open(net, sparse, options()));
+      System.out.println(e.getMessage());
+    }
   }
 
   @Test
