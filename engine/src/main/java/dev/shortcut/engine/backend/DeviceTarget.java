@@ -6,6 +6,7 @@ import dev.shortcut.bindings.cuda.CudaDevice;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceUnavailableException;
+import dev.shortcut.engine.Precision;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -107,6 +108,12 @@ public record DeviceTarget(CudaDevice device, long foreignContext) {
         .map(device ->
             "bf16 needs a GPU of compute capability 8.0 (A100) or later, and %s has %s"
                 .formatted(device.name(), device.computeCapability()));
+  }
+
+  /** Why no GPU computes in int8 or fp8 yet. */
+  public static String withoutScales(Precision precision) {
+    return "%s needs a scale for each activation, measured on sample images, and this version cannot measure them (calibrate); on GPUs it computes in fp32, tf32, fp16 and bf16"
+        .formatted(precision);
   }
 
   /** The context; closing it gives a primary one back. */

@@ -146,7 +146,7 @@ public final class CudnnBackend implements Backend {
     return switch (precision) {
       case FP32, TF32, FP16 -> Optional.empty();
       case BF16 -> DeviceTarget.withoutBfloat16(targets);
-      case INT8, FP8 -> Optional.of("the cuDNN backend computes in fp32, tf32, fp16 and bf16 only");
+      case INT8, FP8 -> Optional.of(DeviceTarget.withoutScales(precision));
     };
   }
 

@@ -87,7 +87,11 @@ public final class JCudnnBackend implements Backend {
     return switch (precision) {
       case FP32, TF32, FP16 -> Optional.empty();
       case BF16 -> DeviceTarget.withoutBfloat16(targets);
-      case INT8, FP8 -> Optional.of("the JCuda backend computes in fp32, tf32, fp16 and bf16 only");
+      case INT8 -> Optional.of(DeviceTarget.withoutScales(precision));
+      case FP8 ->
+          Optional.of(
+              DeviceTarget.withoutScales(precision)
+                  + "; cuDNN's calls from before its graph API, which are this backend's, have no fp8 convolution besides");
     };
   }
 

@@ -117,8 +117,10 @@ class JCudnnModelTest {
         assertThrows(
             DeviceUnavailableException.class,
             () -> open(graph, sparse(graph), options().withPrecision(precision)));
-    assertTrue(
-        String.valueOf(e.getMessage()).contains("fp32, tf32, fp16 and bf16"), e.getMessage());
+    String message = String.valueOf(e.getMessage());
+    assertTrue(message.contains("fp32, tf32, fp16 and bf16"), message);
+    assertTrue(message.contains("a scale for each activation"), message);
+    assertEquals(precision == Precision.FP8, message.contains("no fp8 convolution"), message);
   }
 
   @Test
