@@ -66,6 +66,31 @@ public final class MemoryCap {
     return refusal(model, batchSizes, free, has, need, cause);
   }
 
+  /**
+   * Refuses an execution that takes more than the options allow beside its model.
+   *
+   * @param execution what is about to be prepared, for the message
+   * @param bytes that it takes
+   * @param model what the model takes
+   */
+  public static void checkExecution(
+      String execution, long bytes, MemoryReport model, Options options) {
+    if (bytes > options.memoryLimit() - model.total()) {
+      throw new MemoryLimitException(
+          "%s needs %,d bytes beside the model's %,d, but %,d are allowed in all"
+              .formatted(execution, bytes, model.total(), options.memoryLimit()));
+    }
+  }
+
+  /** What to throw when a device had no room for an execution. */
+  public static MemoryLimitException exhaustedByExecution(
+      String execution, long bytes, String device, Throwable cause) {
+    return new MemoryLimitException(
+        "%s needs %,d bytes, which %s has not free: %s; close another one, or take smaller batches"
+            .formatted(execution, bytes, device, cause.getMessage()),
+        cause);
+  }
+
   private static MemoryLimitException refusal(
       String model,
       List<Integer> batchSizes,

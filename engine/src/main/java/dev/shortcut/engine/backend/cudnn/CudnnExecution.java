@@ -5,6 +5,7 @@ import dev.shortcut.bindings.cuda.CaptureCount;
 import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.cuda.CudaStatus;
 import dev.shortcut.bindings.cuda.DeviceMemory;
 import dev.shortcut.bindings.cuda.Event;
 import dev.shortcut.bindings.cuda.GraphExec;
@@ -17,6 +18,8 @@ import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.ExecutionSlot;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.graph.Shape;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 
 /**
@@ -25,6 +28,8 @@ import java.lang.foreign.Arena;
  * given.
  */
 final class CudnnExecution implements ExecutionSlot {
+  private static final Logger LOG = System.getLogger(CudnnExecution.class.getName());
+
   private final CudnnDevice device;
   private final Cuda cuda;
   private final Options.Launch launch;
@@ -75,8 +80,34 @@ final class CudnnExecution implements ExecutionSlot {
             program.output().of(request.images()),
             memory,
             owner);
-    this.program.warmUp(own, pixels);
-    graph = owner.own(device.capture(own, this.program::enqueueSteps));
+    graph = owner.own(start(own));
+  }
+
+  /**
+   * Runs everything once and captures what is between the edges.
+   *
+   * @throws CudaException if there is too little memory
+   */
+  private GraphExec start(Stream own) {
+    try {
+      // Of no images: here they may need more room than the arena has for those of the model.
+      program.warmUp(own, 0);
+    } catch (CudaException | CudnnException | CublasException e) {
+      throw drained("the first run of " + program.attempted(), e, own);
+    }
+    try {
+      return device.capture(own, program::enqueueSteps);
+    } catch (CudaException | CudnnException | CublasException e) {
+      throw drained("recording " + program.attempted(), e, own);
+    }
+  }
+
+  /** Waits for what is enqueued, which uses what is about to be freed. */
+  private RuntimeException drained(String attempted, RuntimeException e, Stream own) {
+    RuntimeException failure = device.health().failed(attempted, e, own);
+    return e instanceof CudaException cuda && cuda.status() == CudaStatus.OUT_OF_MEMORY
+        ? e
+        : failure;
   }
 
   /**
@@ -89,8 +120,8 @@ final class CudnnExecution implements ExecutionSlot {
   record Request(int images, Shape image, InputFormat input) {}
 
   /**
-   * Makes one, on a platform thread with the device's context current; everything has run once
-   * then, and is captured.
+   * Makes one, on a platform thread that ends with the device's context current; everything has run
+   * once then, and is captured.
    *
    * @param program has room for the images
    */
@@ -100,7 +131,10 @@ final class CudnnExecution implements ExecutionSlot {
     try {
       return new CudnnExecution(device, cuda, launch, program, request, owner);
     } catch (Throwable t) {
-      owner.closeAfter(t);
+      // Of a device that is lost nothing can be freed.
+      if (!device.health().isLost() && !Health.isSticky(t)) {
+        owner.closeAfter(t);
+      }
       throw t;
     }
   }
@@ -229,7 +263,7 @@ final class CudnnExecution implements ExecutionSlot {
     if (device.health().isLost()) {
       return;
     }
-    device.context().push();
+    enter();
     try {
       if (ran) {
         done.synchronize();
@@ -240,7 +274,16 @@ final class CudnnExecution implements ExecutionSlot {
       if (!device.health().isLost()) {
         owner.close();
       }
-      device.context().pop();
+    }
+  }
+
+  /** Makes the context current on a thread that ends then; without, nothing could be waited for. */
+  private void enter() {
+    try {
+      device.context().push();
+    } catch (CudaException e) {
+      LOG.log(Level.WARNING, "closing an execution on " + device.name(), e);
+      device.context().push();
     }
   }
 }

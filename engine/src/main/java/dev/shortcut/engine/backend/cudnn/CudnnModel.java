@@ -11,10 +11,8 @@ import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
 import dev.shortcut.bindings.nvrtc.NvrtcException;
-import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
-import dev.shortcut.engine.MemoryLimitException;
 import dev.shortcut.engine.MemoryReport;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.CompiledModel;
@@ -22,6 +20,7 @@ import dev.shortcut.engine.backend.DeviceTarget;
 import dev.shortcut.engine.backend.ExecutionSlot;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.backend.Slot;
+import dev.shortcut.engine.backend.SlotShares;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.graph.Weights;
@@ -158,13 +157,8 @@ final class CudnnModel implements CompiledModel {
 
   @Override
   public ExecutionSlot execution(int images, InputFormat input) {
-    if (parts.size() != 1) {
-      throw new DeviceUnavailableException(
-          "an execution belongs to one device, but this engine runs on %d; open one on the device that the caller's memory is on"
-              .formatted(parts.size()));
-    }
-    return PlatformThread.call(
-        "shortcut-cuda-execution", () -> execution(parts.getFirst(), images, input));
+    Part part = SlotShares.only(parts);
+    return PlatformThread.call("shortcut-cuda-execution", () -> execution(part, images, input));
   }
 
   private CudnnExecution execution(Part part, int images, InputFormat input) {
@@ -172,27 +166,17 @@ final class CudnnModel implements CompiledModel {
         part.programs.stream().filter(p -> p.batch() >= images).findFirst().orElseThrow();
     long bytes = CudnnExecution.bytes(program);
     String attempted = "an execution of %s with batches of %d".formatted(graph.name(), images);
-    if (bytes > options.memoryLimit() - memory.total()) {
-      throw new MemoryLimitException(
-          "%s needs %,d bytes beside the model's %,d, but %,d are allowed in all"
-              .formatted(attempted, bytes, memory.total(), options.memoryLimit()));
-    }
+    MemoryCap.checkExecution(attempted, bytes, memory, options);
     CudnnDevice device = part.device();
     var request = new CudnnExecution.Request(images, graph.input().shape(), input);
     device.health().check();
     try {
+      // The thread ends with it.
       device.context().push();
-      try {
-        return CudnnExecution.prepare(device, cuda, options.launch(), program, request);
-      } finally {
-        device.context().pop();
-      }
+      return CudnnExecution.prepare(device, cuda, options.launch(), program, request);
     } catch (CudaException e) {
       if (e.status() == CudaStatus.OUT_OF_MEMORY) {
-        throw new MemoryLimitException(
-            "%s needs %,d bytes, which %s has not free; close another one, or take smaller batches"
-                .formatted(attempted, bytes, device.name()),
-            e);
+        throw MemoryCap.exhaustedByExecution(attempted, bytes, device.name(), e);
       }
       throw device.health().failed(attempted, e);
     } catch (CudnnException | CublasException e) {

@@ -77,7 +77,8 @@ final class Health {
     }
   }
 
-  private static boolean isSticky(Throwable failure) {
+  /** Whether every later call of this process fails as well. */
+  static boolean isSticky(Throwable failure) {
     return failure instanceof CudaException e && e.sticky();
   }
 
