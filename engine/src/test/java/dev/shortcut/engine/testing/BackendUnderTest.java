@@ -5,9 +5,11 @@ import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.ShortcutException;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Weights;
 import dev.shortcut.testing.device.SoftwareDevice;
+import java.util.List;
 import org.junit.jupiter.api.Assumptions;
 
 /**
@@ -32,6 +34,16 @@ public enum BackendUnderTest {
   /** Options that choose this backend, and otherwise the default ones. */
   public Options options() {
     return Options.defaults().withBackend(choice);
+  }
+
+  /**
+   * What is wrong with the message of a call that was made to fail: it names the C function, which
+   * JCuda spells without its version.
+   */
+  public List<String> wrongIn(ShortcutException e) {
+    return this == JCUDNN
+        ? InjectedFault.wrongIn(e, name -> name.replaceAll("_v\\d$", ""))
+        : InjectedFault.wrongIn(e);
   }
 
   /**

@@ -4,6 +4,7 @@ import dev.shortcut.engine.ShortcutException;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /** What must hold after a call that was made to fail on the software device. */
 public final class InjectedFault {
@@ -11,7 +12,16 @@ public final class InjectedFault {
 
   /** What is wrong with the message, which names the C function that failed. */
   public static List<String> wrongIn(ShortcutException e) {
-    String function = SoftwareDevice.fired().getLast().split(" ")[1];
+    return wrongIn(e, UnaryOperator.identity());
+  }
+
+  /**
+   * The same where functions are spelled otherwise.
+   *
+   * @param spelling of functions in messages
+   */
+  static List<String> wrongIn(ShortcutException e, UnaryOperator<String> spelling) {
+    String function = spelling.apply(SoftwareDevice.fired().getLast().split(" ")[1]);
     return String.valueOf(e.getMessage()).contains(function)
         ? List.of()
         : List.of("%s is not named in: %s".formatted(function, e.getMessage()));

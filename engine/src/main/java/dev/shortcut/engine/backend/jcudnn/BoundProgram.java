@@ -1,29 +1,22 @@
 package dev.shortcut.engine.backend.jcudnn;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.engine.backend.jcudnn.Program.Place;
 import dev.shortcut.engine.backend.jcudnn.Program.Step;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import jcuda.Pointer;
 import jcuda.cudaDataType;
 import jcuda.driver.CUfunction;
-import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcublas.JCublas2;
-import jcuda.jcublas.cublasHandle;
 import jcuda.jcublas.cublasOperation;
 import jcuda.jcudnn.JCudnn;
-import jcuda.jcudnn.cudnnHandle;
 import jcuda.jcudnn.cudnnSoftmaxAlgorithm;
 import jcuda.jcudnn.cudnnSoftmaxMode;
-import jcuda.runtime.cudaStream_t;
 
 /**
  * A program with addresses: every call with its arguments, made once. Enqueueing makes no object.
@@ -39,49 +32,21 @@ final class BoundProgram {
   private static final int GEMM_DEFAULT = -1;
 
   private final Program program;
-  private final Device where;
+  private final Lane lane;
   private final Call[][] steps;
+
+  // What kernels are given as the addresses of what is the caller's.
+  private final MemorySegment callersImages;
+  private final MemorySegment callersResults;
 
   /** What was begun last, for messages. */
   private String attempted = "nothing";
 
-  /**
-   * What a slot's programs share: its stream, its handles on it, its arena, and memory of the host
-   * for what is passed by address.
-   */
-  record Device(
-      JCudnnDevice device,
-      CUstream stream,
-      cudnnHandle cudnn,
-      cublasHandle cublas,
-      DeviceAddress arena,
-      Arena memory,
-      Pointer one,
-      Pointer zero) {
-    /** Opens the handles. */
-    static Device open(
-        JCudnnDevice device, CUstream stream, DeviceAddress arena, Arena memory, Closer owner) {
-      // Enough for all: a slot's handles, not a call's, know the stream.
-      var runtimeStream = new cudaStream_t(stream);
-      cudnnHandle cudnn = JCudnnDevice.newHandle(owner);
-      Call.cudnn("cudnnSetStream", () -> JCudnn.cudnnSetStream(cudnn, runtimeStream)).run();
-      var cublas = new cublasHandle();
-      Call.cublas("cublasCreate", () -> JCublas2.cublasCreate(cublas)).run();
-      owner.own(Driver.quietly(Call.cublas("cublasDestroy", () -> JCublas2.cublasDestroy(cublas))));
-      Call.cublas("cublasSetStream", () -> JCublas2.cublasSetStream(cublas, runtimeStream)).run();
-      return new Device(
-          device, stream, cudnn, cublas, arena, memory, number(1, memory), number(0, memory));
-    }
-
-    /** Outside of the Java heap: an array would be locked for the length of a call. */
-    private static Pointer number(float value, Arena memory) {
-      return Pointer.to(memory.allocateFrom(JAVA_FLOAT, value).asByteBuffer());
-    }
-  }
-
-  BoundProgram(Program program, Device where) {
+  BoundProgram(Program program, Lane lane) {
     this.program = program;
-    this.where = where;
+    this.lane = lane;
+    callersImages = lane.memory().allocate(JAVA_LONG);
+    callersResults = lane.memory().allocate(JAVA_LONG);
     List<Call[]> bound = new ArrayList<>();
     for (Step step : program.steps()) {
       bound.add(bind(step.work()).toArray(Call[]::new));
@@ -100,12 +65,12 @@ final class BoundProgram {
                 "cudnnPoolingForward",
                 () ->
                     JCudnn.cudnnPoolingForward(
-                        where.cudnn,
+                        lane.cudnn(),
                         p.pooling(),
-                        where.one,
+                        lane.one(),
                         p.xLayout(),
                         x,
-                        where.zero,
+                        lane.zero(),
                         p.yLayout(),
                         y)));
       }
@@ -117,13 +82,13 @@ final class BoundProgram {
                 "cudnnSoftmaxForward",
                 () ->
                     JCudnn.cudnnSoftmaxForward(
-                        where.cudnn,
+                        lane.cudnn(),
                         cudnnSoftmaxAlgorithm.CUDNN_SOFTMAX_ACCURATE,
                         cudnnSoftmaxMode.CUDNN_SOFTMAX_MODE_CHANNEL,
-                        where.one,
+                        lane.one(),
                         s.layout(),
                         x,
-                        where.zero,
+                        lane.zero(),
                         s.layout(),
                         y)));
       }
@@ -141,13 +106,13 @@ final class BoundProgram {
     boolean adds = !(c.z() instanceof Place.Nowhere);
     // With a factor of 0 z is not read, but has to be named.
     DeviceAddress z = adds ? address(c.z()) : y;
-    Pointer factor = adds ? where.one : where.zero;
+    Pointer factor = adds ? lane.one() : lane.zero();
     return Call.cudnn(
         "cudnnConvolutionBiasActivationForward",
         () ->
             JCudnn.cudnnConvolutionBiasActivationForward(
-                where.cudnn,
-                where.one,
+                lane.cudnn(),
+                lane.one(),
                 c.xLayout(),
                 x,
                 c.filterLayout(),
@@ -168,7 +133,7 @@ final class BoundProgram {
 
   /** cuBLAS counts by columns: what it is told is {@code sums^T = rows * x^T}. */
   private List<Call> product(Program.Product p) {
-    Arithmetic arithmetic = where.device.arithmetic();
+    Arithmetic arithmetic = lane.device().arithmetic();
     DeviceAddress rows = address(p.rows());
     DeviceAddress x = address(p.x());
     DeviceAddress sums = address(p.sums());
@@ -176,26 +141,26 @@ final class BoundProgram {
     return List.of(
         Call.cublas(
             "cublasSetWorkspace",
-            () -> JCublas2.cublasSetWorkspace(where.cublas, workspace, Lowering.CUBLAS_WORKSPACE)),
+            () -> JCublas2.cublasSetWorkspace(lane.cublas(), workspace, Lowering.CUBLAS_WORKSPACE)),
         Call.cublas(
             "cublasGemmEx",
             () ->
                 // The one of that name without _new takes the compute types of CUDA 10.
                 JCublas2.cublasGemmEx_new(
-                    where.cublas,
+                    lane.cublas(),
                     cublasOperation.CUBLAS_OP_T,
                     cublasOperation.CUBLAS_OP_N,
                     p.outputs(),
                     program.batch(),
                     p.depth(),
-                    where.one,
+                    lane.one(),
                     rows,
                     arithmetic.cublasType(),
                     p.depth(),
                     x,
                     arithmetic.cublasType(),
                     p.depth(),
-                    where.zero,
+                    lane.zero(),
                     sums,
                     cudaDataType.CUDA_R_32F,
                     p.outputs(),
@@ -203,14 +168,16 @@ final class BoundProgram {
                     GEMM_DEFAULT)));
   }
 
-  /** A call that launches one of our own kernels on the slot's stream. */
+  /** A call that launches one of our own kernels. */
   private Call launch(Program.Launch launch) {
     List<Object> arguments = launch.arguments();
-    MemorySegment values = where.memory.allocate(JAVA_LONG, arguments.size());
-    MemorySegment pointers = where.memory.allocate(JAVA_LONG, arguments.size());
+    MemorySegment values = lane.memory().allocate(JAVA_LONG, arguments.size());
+    MemorySegment pointers = lane.memory().allocate(JAVA_LONG, arguments.size());
     for (int i = 0; i < arguments.size(); i++) {
       MemorySegment value = values.asSlice(i * JAVA_LONG.byteSize());
       switch (arguments.get(i)) {
+        case Place.CallersImages _ -> value = callersImages;
+        case Place.CallersResults _ -> value = callersResults;
         case Place place -> value.set(JAVA_LONG, 0, address(place).value());
         case Integer number -> value.set(JAVA_INT, 0, number);
         case Long number -> value.set(JAVA_LONG, 0, number);
@@ -220,20 +187,23 @@ final class BoundProgram {
     }
     // JCuda would build this list of addresses anew for each launch from an array of pointers.
     Pointer parameters = Pointer.to(pointers.asByteBuffer());
-    CUfunction function = where.device.function(launch.function());
+    CUfunction function = lane.device().function(launch.function());
     int blocks = Math.toIntExact(Math.clamp(Math.ceilDiv(launch.count(), THREADS), 1, MOST_BLOCKS));
     return Call.driver(
         "cuLaunchKernel",
         () ->
             JCudaDriver.cuLaunchKernel(
-                function, blocks, 1, 1, THREADS, 1, 1, 0, where.stream, parameters, null));
+                function, blocks, 1, 1, THREADS, 1, 1, 0, lane.stream(), parameters, null));
   }
 
   private DeviceAddress address(Place place) {
     return switch (place) {
-      case Place.InArena(int buffer) -> where.arena.plus(program.plan().offset(buffer));
-      case Place.Constant(long offset) -> where.device.constantsAt().plus(offset);
+      case Place.InArena(int buffer) -> lane.arena().plus(program.plan().offset(buffer));
+      case Place.Constant(long offset) -> lane.device().constantsAt().plus(offset);
+      case Place.Elsewhere(DeviceAddress address) -> address;
       case Place.Nowhere() -> new DeviceAddress();
+      case Place.CallersImages _, Place.CallersResults _ ->
+          throw new IllegalArgumentException("only kernels of ours are told " + place);
     };
   }
 
@@ -244,7 +214,7 @@ final class BoundProgram {
 
   /** Where images are copied to. */
   DeviceAddress handedOver() {
-    return where.arena.plus(program.plan().offset(program.handedOver()));
+    return lane.arena().plus(program.plan().offset(program.handedOver()));
   }
 
   /** Where results are copied from. */
@@ -260,6 +230,12 @@ final class BoundProgram {
   /** Says what is begun now. */
   void attempt(String what) {
     attempted = what;
+  }
+
+  /** Says where the caller's images and results are from now on. */
+  void serve(long images, long results) {
+    callersImages.set(JAVA_LONG, 0, images);
+    callersResults.set(JAVA_LONG, 0, results);
   }
 
   /** How many steps there are. */
@@ -278,6 +254,13 @@ final class BoundProgram {
   /** Enqueues all steps. */
   void enqueueAll() {
     for (int step = 0; step < steps.length; step++) {
+      enqueue(step);
+    }
+  }
+
+  /** Enqueues all steps but the first and the last. */
+  void enqueueInner() {
+    for (int step = 1; step < steps.length - 1; step++) {
       enqueue(step);
     }
   }

@@ -203,6 +203,11 @@ final class Constants {
 
     @Override
     public void write(Node node, Weights weights, MemorySegment first, MemorySegment second) {
+      write(first, second);
+    }
+
+    /** Writes them, which needs no weights. */
+    void write(MemorySegment first, MemorySegment second) {
       for (int c = 0; c < mean.size(); c++) {
         first.setAtIndex(JAVA_FLOAT, c, mean.get(c).floatValue());
         second.setAtIndex(JAVA_FLOAT, c, std.get(c).floatValue());

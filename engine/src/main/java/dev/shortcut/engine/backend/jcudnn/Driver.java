@@ -67,8 +67,17 @@ final class Driver {
     Call.driver("cuCtxPushCurrent", () -> JCudaDriver.cuCtxPushCurrent(context)).run();
   }
 
-  static void setCurrent(CUcontext context) {
-    Call.driver("cuCtxSetCurrent", () -> JCudaDriver.cuCtxSetCurrent(context)).run();
+  /**
+   * Makes a context current on a thread that ends then, so that what is current on it need not be
+   * put back; without, nothing could be freed.
+   */
+  static void enter(CUcontext context) {
+    try {
+      push(context);
+    } catch (JCudaException e) {
+      LOG.log(Level.WARNING, "making a context current to free what is in it", e);
+      Call.driver("cuCtxSetCurrent", () -> JCudaDriver.cuCtxSetCurrent(context)).run();
+    }
   }
 
   static void pop() {
@@ -114,6 +123,11 @@ final class Driver {
   static CUevent blockingEvent(Closer owner) {
     return event(
         CUevent_flags.CU_EVENT_BLOCKING_SYNC | CUevent_flags.CU_EVENT_DISABLE_TIMING, owner);
+  }
+
+  /** An event that orders work and takes no time stamps; who waits for it spins. */
+  static CUevent event(Closer owner) {
+    return event(CUevent_flags.CU_EVENT_DISABLE_TIMING, owner);
   }
 
   /** An event that takes a time stamp. */

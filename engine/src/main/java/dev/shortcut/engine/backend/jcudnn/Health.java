@@ -1,5 +1,6 @@
 package dev.shortcut.engine.backend.jcudnn;
 
+import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.engine.DeviceException;
 import java.util.concurrent.atomic.AtomicReference;
 import jcuda.driver.CUstream;
@@ -63,8 +64,13 @@ final class Health {
         "%s on %s failed: %s".formatted(attempted, device, failure.getMessage()), failure, false);
   }
 
-  private static boolean sticky(Throwable failure) {
-    return failure instanceof JCudaException e && e.sticky();
+  /** Whether every later call of this process fails as well. */
+  static boolean sticky(Throwable failure) {
+    return switch (failure) {
+      case JCudaException e -> e.sticky();
+      case CudaException e -> e.sticky();
+      default -> false;
+    };
   }
 
   private DeviceException lost(String attempted, Throwable failure) {

@@ -3,7 +3,6 @@ package dev.shortcut.engine.backend.jcudnn;
 import dev.shortcut.bindings.cublas.CublasStatus;
 import dev.shortcut.bindings.cuda.CudaStatus;
 import dev.shortcut.bindings.cudnn.CudnnStatus;
-import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import jcuda.driver.CUresult;
 import jcuda.nvrtc.nvrtcResult;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +28,7 @@ final class JCudaException extends RuntimeException {
     return switch (library) {
       case DRIVER -> "%s (%d)".formatted(CUresult.stringFor(code), code);
       case CUDNN -> {
-        String reason = NvidiaLibraries.open().cudnn().lastError();
+        String reason = JCudaLibrary.lastErrorOfCudnn();
         yield "%s (%d)%s"
             .formatted(CudnnStatus.of(code), code, reason.isEmpty() ? "" : ": " + reason);
       }

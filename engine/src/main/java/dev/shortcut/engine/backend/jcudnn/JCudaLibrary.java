@@ -37,7 +37,7 @@ final class JCudaLibrary {
       "org.jcuda:jcuda:12.6.0, org.jcuda:jcublas:12.6.0, org.jcuda:jcudnn:11.7.0 without what it"
           + " depends on, and org.jcuda:jcudnn-natives:12.6.0:linux-x86_64";
 
-  private static @Nullable NvidiaLibraries opened;
+  private static volatile @Nullable NvidiaLibraries opened;
 
   private JCudaLibrary() {}
 
@@ -86,6 +86,15 @@ final class JCudaLibrary {
       opened = libraries;
     }
     return libraries;
+  }
+
+  /**
+   * What cuDNN says of the last failure on this thread. Takes no lock, at which a virtual thread
+   * could be parked and go on as another one to cuDNN.
+   */
+  static String lastErrorOfCudnn() {
+    NvidiaLibraries libraries = opened;
+    return libraries == null ? "" : libraries.cudnn().lastError();
   }
 
   /** Whether JCuda is there; loads nothing of it that is native. */

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUgraph;
@@ -117,18 +118,29 @@ final class JCudnnDevice {
 
   /** Computes and uploads everything that has been given a place among the constants. */
   void upload(Weights weights) {
-    long bytes = Math.max(1, constants.bytes());
-    constantsAt = Driver.allocate(bytes, owner);
+    constantsAt =
+        upload(constants.bytes(), host -> constants.write(weights, host), "the weights", owner);
+  }
+
+  /**
+   * A block of the device's memory with something in it.
+   *
+   * @param write is given that many zeroed bytes
+   * @param what it is, for messages
+   */
+  DeviceAddress upload(long bytes, Consumer<MemorySegment> write, String what, Closer blockOwner) {
+    long room = Math.max(1, bytes);
+    DeviceAddress at = Driver.allocate(room, blockOwner);
     try (Arena frame = Arena.ofConfined();
         var streams = new Closer()) {
-      MemorySegment block = frame.allocate(bytes, Constants.ALIGNMENT);
-      constants.write(weights, block);
+      MemorySegment block = frame.allocate(room, Constants.ALIGNMENT);
+      write.accept(block);
       CUstream stream = Driver.stream(streams);
       try {
         // A buffer holds no more than an int counts.
-        for (long from = 0; from < bytes; from += 1 << 30) {
-          long size = Math.min(bytes - from, 1 << 30);
-          DeviceAddress to = constantsAt.plus(from);
+        for (long from = 0; from < room; from += 1 << 30) {
+          long size = Math.min(room - from, 1 << 30);
+          DeviceAddress to = at.plus(from);
           Pointer content = Pointer.to(block.asSlice(from, size).asByteBuffer());
           Call.driver(
                   "cuMemcpyHtoDAsync",
@@ -138,9 +150,10 @@ final class JCudnnDevice {
         Driver.synchronize(stream);
       } catch (JCudaException e) {
         // The host's copy must stay until the device has it, come what may.
-        throw health.failed("copying the weights to the device", e, stream);
+        throw health.failed("copying %s to the device".formatted(what), e, stream);
       }
     }
+    return at;
   }
 
   /** Records work as a CUDA graph and makes that ready to be launched. */

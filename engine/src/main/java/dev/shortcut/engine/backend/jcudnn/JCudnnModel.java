@@ -2,9 +2,9 @@ package dev.shortcut.engine.backend.jcudnn;
 
 import dev.shortcut.bindings.cuda.ComputeCapability;
 import dev.shortcut.bindings.cuda.Context;
+import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
-import dev.shortcut.engine.DeviceUnavailableException;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.MemoryReport;
@@ -14,11 +14,10 @@ import dev.shortcut.engine.backend.DeviceTarget;
 import dev.shortcut.engine.backend.ExecutionSlot;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.backend.Slot;
+import dev.shortcut.engine.backend.SlotShares;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.Weights;
 import dev.shortcut.engine.memory.MemoryCap;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -33,16 +32,26 @@ import org.jspecify.annotations.Nullable;
  * threads of its own.
  */
 final class JCudnnModel implements CompiledModel {
-  private static final Logger LOG = System.getLogger(JCudnnModel.class.getName());
-
   private final MemoryReport memory;
   private final List<KernelReport> kernels;
   private final List<Slot> slots;
   private final List<Share> shares;
+  private final Cuda cuda;
+  private final Graph graph;
+  private final Options options;
 
   private JCudnnModel(
-      MemoryReport memory, List<KernelReport> kernels, List<Slot> slots, List<Share> shares) {
+      MemoryReport memory,
+      List<KernelReport> kernels,
+      List<Slot> slots,
+      List<Share> shares,
+      Cuda cuda,
+      Graph graph,
+      Options options) {
     this.memory = memory;
+    this.cuda = cuda;
+    this.graph = graph;
+    this.options = options;
     this.kernels = List.copyOf(kernels);
     this.slots = List.copyOf(slots);
     this.shares = List.copyOf(shares);
@@ -118,20 +127,10 @@ final class JCudnnModel implements CompiledModel {
       }
       CUcontext opened = context;
       if (opened != null) {
-        enter(opened);
+        Driver.enter(opened);
       }
       owner.close();
       contextOwner.close();
-    }
-
-    private void enter(CUcontext opened) {
-      try {
-        Driver.push(opened);
-      } catch (JCudaException e) {
-        LOG.log(Level.WARNING, "closing a model on " + name(), e);
-        // Nothing can be freed without.
-        Driver.setCurrent(opened);
-      }
     }
   }
 
@@ -164,8 +163,30 @@ final class JCudnnModel implements CompiledModel {
 
   @Override
   public ExecutionSlot execution(int images, InputFormat input) {
-    throw new DeviceUnavailableException(
-        "the backend jcuda runs whole batches only; an execution is opened with the backend cuda, which takes JCuda's contexts, streams and pointers as well");
+    Share share = SlotShares.only(shares);
+    return PlatformThread.call("shortcut-jcuda-execution", () -> execution(share, images, input));
+  }
+
+  private JCudnnExecution execution(Share share, int images, InputFormat input) {
+    Program program =
+        share.programs.stream().filter(p -> p.batch() >= images).findFirst().orElseThrow();
+    long bytes = JCudnnExecution.bytes(program);
+    String attempted = "an execution of %s with batches of %d".formatted(graph.name(), images);
+    MemoryCap.checkExecution(attempted, bytes, memory, options);
+    JCudnnDevice device = share.device();
+    CUcontext context = Objects.requireNonNull(share.context);
+    var request = new JCudnnExecution.Request(images, input);
+    device.health().check();
+    try {
+      // The thread ends with it.
+      Driver.push(context);
+      return JCudnnExecution.prepare(device, context, cuda, options.launch(), program, request);
+    } catch (JCudaException e) {
+      if (e.outOfMemory()) {
+        throw MemoryCap.exhaustedByExecution(attempted, bytes, device.name(), e);
+      }
+      throw device.health().failed(attempted, e, null);
+    }
   }
 
   @Override
@@ -232,7 +253,8 @@ final class JCudnnModel implements CompiledModel {
             shares.getFirst().programs.stream()
                 .flatMap(program -> program.kernels().stream())
                 .toList();
-        return new JCudnnModel(memory, reports, alternating(slots), shares);
+        return new JCudnnModel(
+            memory, reports, alternating(slots), shares, libraries.cuda(), graph, options);
       } catch (Throwable t) {
         try {
           close(shares);

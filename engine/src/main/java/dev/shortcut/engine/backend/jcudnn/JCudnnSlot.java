@@ -90,13 +90,13 @@ final class JCudnnSlot implements Slot {
       Sizes sizes,
       Options options,
       Closer owner) {
-    Arena memory = arena(owner);
+    Arena memory = owner.sharedArena();
     var slot = new JCudnnSlot(device, context, options, sizes, memory, owner);
     DeviceAddress arena = Driver.allocate(sizes.arenaBytes, owner);
-    var where = BoundProgram.Device.open(device, slot.stream, arena, memory, owner);
+    var lane = new Lane(device, slot.stream, arena, memory, owner);
     List<BoundProgram> bound = new ArrayList<>();
     for (Program program : programs) {
-      bound.add(new BoundProgram(program, where));
+      bound.add(new BoundProgram(program, lane));
     }
     // Libraries load their kernels at the first use, which a capture does not allow.
     for (BoundProgram program : bound) {
@@ -257,10 +257,5 @@ final class JCudnnSlot implements Slot {
 
   private void record(CUevent event) {
     Call.driver("cuEventRecord", () -> JCudaDriver.cuEventRecord(event, stream)).run();
-  }
-
-  @SuppressWarnings("MustBeClosedChecker") // the owner closes it
-  private static Arena arena(Closer owner) {
-    return owner.own(Arena.ofShared());
   }
 }

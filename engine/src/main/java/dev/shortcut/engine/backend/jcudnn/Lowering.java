@@ -90,7 +90,9 @@ final class Lowering {
    * @throws ModelException if cuDNN does not do a layer, which it names
    */
   Program lower() {
-    int handedOver = images();
+    Node input = graph.input();
+    var images = new Program.Images(input.shape(), stored(input), value(input));
+    int handedOver = images(images);
     for (Node node : graph.nodes()) {
       try {
         lower(node);
@@ -103,7 +105,15 @@ final class Lowering {
     }
     results();
     MemoryPlan plan = MemoryPlanner.plan(buffers(), Constants.ALIGNMENT);
-    return new Program(batch, steps, plan, handedOver, handedBack, reports(plan));
+    return new Program(
+        batch,
+        steps,
+        plan,
+        images,
+        handedOver,
+        handedBack,
+        graph.output().shape().elements(),
+        reports(plan));
   }
 
   /** What to throw where cuDNN has nothing that does a layer. */
@@ -114,53 +124,25 @@ final class Lowering {
         reason);
   }
 
-  private int images() {
+  private int images(Program.Images images) {
     Node node = graph.input();
-    Shape image = node.shape();
-    long pixels = (long) image.height() * image.width();
     int handedOver =
-        temporary("images as handed over", batch * image.elements() * format.bytesPerValue(), 0, 0);
-    Place from = new Place.InArena(handedOver);
-    long count = bytes(node) / arithmetic.bytes();
-    int channels = image.channels();
+        temporary(
+            "images as handed over",
+            batch * node.shape().elements() * format.bytesPerValue(),
+            0,
+            0);
+    Place mean = new Place.Nowhere();
+    Place std = mean;
+    if (format instanceof InputFormat.Uint8Nhwc bytes) {
+      Pair pair = constants.pair(node, new Constants.Normalisation(bytes.mean(), bytes.std()));
+      mean = new Place.Constant(pair.first());
+      std = new Place.Constant(pair.second());
+    }
     Launch launch =
-        switch (format) {
-          case InputFormat.Uint8Nhwc bytes -> {
-            Pair pair =
-                constants.pair(node, new Constants.Normalisation(bytes.mean(), bytes.std()));
-            yield new Launch(
-                "normalise",
-                count,
-                List.of(
-                    from,
-                    new Place.Constant(pair.first()),
-                    new Place.Constant(pair.second()),
-                    value(node),
-                    count,
-                    channels,
-                    stored(node)));
-          }
-          case InputFormat.Float32Nchw _ -> pack(node, from, count, pixels, 1L, pixels);
-          case InputFormat.Float32Nhwc _ -> pack(node, from, count, pixels, channels, 1L);
-        };
+        Edges.input(images, batch, batch, format, new Place.InArena(handedOver), mean, std);
     steps.add(new Step(node.name(), "converting the images", launch));
     return handedOver;
-  }
-
-  private Launch pack(
-      Node node, Place from, long count, long pixels, long pixelStep, long channelStep) {
-    return new Launch(
-        "pack",
-        count,
-        List.of(
-            from,
-            value(node),
-            count,
-            pixels,
-            node.shape().channels(),
-            stored(node),
-            pixelStep,
-            channelStep));
   }
 
   private void results() {

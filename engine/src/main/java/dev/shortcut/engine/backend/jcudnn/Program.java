@@ -1,7 +1,9 @@
 package dev.shortcut.engine.backend.jcudnn;
 
 import dev.shortcut.engine.KernelReport;
+import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.memory.MemoryPlan;
+import java.util.ArrayList;
 import java.util.List;
 import jcuda.jcudnn.cudnnActivationDescriptor;
 import jcuda.jcudnn.cudnnConvolutionDescriptor;
@@ -17,22 +19,48 @@ import jcuda.jcudnn.cudnnTensorDescriptor;
  * @param batch images
  * @param steps in order
  * @param plan places in the arena
+ * @param images what the first step makes of those that are handed over
  * @param handedOver the buffer that images are copied to
  * @param handedBack where results are copied from
+ * @param resultElements floats of an image's results
  * @param kernels what each kernel of the graph became
  */
 record Program(
     int batch,
     List<Step> steps,
     MemoryPlan plan,
+    Images images,
     int handedOver,
     Place handedBack,
+    long resultElements,
     List<KernelReport> kernels) {
   /** Copies the lists. */
   Program {
     steps = List.copyOf(steps);
     kernels = List.copyOf(kernels);
   }
+
+  /**
+   * The same between other edges: an execution's, which alone touch what is the caller's.
+   *
+   * @param input takes the place of the first step
+   * @param output comes behind the last one
+   */
+  Program between(Launch input, Launch output) {
+    List<Step> all = new ArrayList<>(steps);
+    all.set(0, new Step(steps.getFirst().node(), steps.getFirst().purpose(), input));
+    all.add(new Step("output", "handing the results back", output));
+    return new Program(batch, all, plan, images, handedOver, handedBack, resultElements, kernels);
+  }
+
+  /**
+   * Images as the layers read them.
+   *
+   * @param shape of one in the graph
+   * @param stored channels that lie in memory, the last of them zeros where they are more
+   * @param place where they begin
+   */
+  record Images(Shape shape, int stored, Place place) {}
 
   /**
    * Something that is enqueued.
@@ -118,6 +146,19 @@ record Program(
      * @param offset bytes from their beginning
      */
     record Constant(long offset) implements Place {}
+
+    /**
+     * Somewhere else on the device.
+     *
+     * @param address where
+     */
+    record Elsewhere(DeviceAddress address) implements Place {}
+
+    /** Where the caller's images begin: another place in each call, which only kernels are told. */
+    record CallersImages() implements Place {}
+
+    /** Where the caller wants the results, likewise. */
+    record CallersResults() implements Place {}
 
     /** Nowhere: a null pointer. */
     record Nowhere() implements Place {}

@@ -39,12 +39,13 @@ struct value {
        i += (long long)gridDim.x * blockDim.x)
 
 // Bytes of pixels, channels side by side, to (pixel / 255 - mean) / std; `stored` channels of which the last are zeros.
+// Beyond `filled` values there are no pictures, only zeros.
 extern "C" __global__ void normalise(const unsigned char* pixels, const float* mean, const float* deviation, value* y,
-                                     long long count, int channels, int stored) {
+                                     long long count, long long filled, int channels, int stored) {
   FOR_EACH(i, count) {
     int c = (int)(i % stored);
     float f = 0.0f;
-    if (c < channels) {
+    if (c < channels && i < filled) {
       float pixel = (float)pixels[i / stored * channels + c];
       f = (pixel / 255.0f - mean[c]) / deviation[c];
     }
@@ -53,13 +54,14 @@ extern "C" __global__ void normalise(const unsigned char* pixels, const float* m
 }
 
 // Floats to values; in a picture of `pixels` pixels neighbours are `pixel_step` floats apart, channels `channel_step`.
-extern "C" __global__ void pack(const float* x, value* y, long long count, long long pixels, int channels, int stored,
-                                long long pixel_step, long long channel_step) {
+// Beyond `filled` values there are no pictures, only zeros.
+extern "C" __global__ void pack(const float* x, value* y, long long count, long long filled, long long pixels,
+                                int channels, int stored, long long pixel_step, long long channel_step) {
   FOR_EACH(i, count) {
     int c = (int)(i % stored);
     long long pixel = i / stored % pixels, image = i / stored / pixels;
     float f = 0.0f;
-    if (c < channels) {
+    if (c < channels && i < filled) {
       f = x[image * pixels * channels + pixel * pixel_step + c * channel_step];
     }
     y[i] = f;
@@ -72,6 +74,13 @@ extern "C" __global__ void unpack(const value* x, float* y, long long count, lon
   FOR_EACH(i, count) {
     long long pixel = i % pixels, plane = i / pixels;
     y[i] = x[(plane / channels * pixels + pixel) * stored + plane % channels];
+  }
+}
+
+// Results to where a caller wants them.
+extern "C" __global__ void hand_back(const float* x, float* y, long long count) {
+  FOR_EACH(i, count) {
+    y[i] = x[i];
   }
 }
 

@@ -1,18 +1,17 @@
-package dev.shortcut.engine.backend.cudnn;
+package dev.shortcut.engine.backend;
 
 import static dev.shortcut.engine.testing.Tensors.assertSameValues;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
+import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.DeviceMemory;
 import dev.shortcut.bindings.cuda.Graph;
 import dev.shortcut.bindings.cuda.GraphExec;
 import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.library.CTypes;
-import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.engine.DeviceBuffer;
 import dev.shortcut.engine.DeviceChoice;
@@ -25,10 +24,13 @@ import dev.shortcut.engine.MemoryLimitException;
 import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
+import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.graph.GraphBuilder;
 import dev.shortcut.engine.graph.Layer;
 import dev.shortcut.engine.graph.Node;
 import dev.shortcut.engine.graph.Shape;
+import dev.shortcut.engine.testing.BackendUnderTest;
+import dev.shortcut.engine.testing.EachGpuBackend;
 import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.HeapAllocation;
@@ -36,9 +38,9 @@ import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -47,22 +49,26 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** An engine inside of a CUDA program that has its own context, streams, memory and graphs. */
-@Tag("native")
-class CudnnExecutionTest {
+@EachGpuBackend
+class ExecutionOnGpuTest {
   private static final Shape IMAGE = new Shape(3, 8, 8);
   private static final int CLASSES = 5;
   private static final dev.shortcut.engine.graph.Graph NETWORK = network();
   private static final MapWeights WEIGHTS =
-      MapWeights.integers(NETWORK, TestSeed.random("CudnnExecutionTest weights"));
+      MapWeights.integers(NETWORK, TestSeed.random("ExecutionOnGpuTest weights"));
   private static final InputFormat FLOATS = new InputFormat.Float32Nchw();
 
   private final Random random = TestSeed.random();
+  private final BackendUnderTest backend;
+
+  ExecutionOnGpuTest(BackendUnderTest backend) {
+    this.backend = backend;
+  }
 
   @BeforeEach
   void freshDevice() {
@@ -87,8 +93,8 @@ class CudnnExecutionTest {
     return g.build(g.add("fc", new Layer.Linear(CLASSES, true), x));
   }
 
-  private static Options options() {
-    return Options.defaults().withBackend(BackendChoice.CUDA).withMaxBatch(4);
+  private Options options() {
+    return backend.options().withMaxBatch(4);
   }
 
   private static Engine open(Options options) {
@@ -99,67 +105,8 @@ class CudnnExecutionTest {
     return Tensors.integers(random, Math.toIntExact(count * IMAGE.elements()), 3);
   }
 
-  /**
-   * What somebody's CUDA program has: a context that is current on its thread, and what it made.
-   */
-  private static final class Program implements AutoCloseable {
-    final Closer owner = new Closer();
-    final Context context;
-
-    Program(Context context) {
-      this.context = owner.own(context);
-      context.push();
-    }
-
-    static Program onDevice(int ordinal) {
-      return new Program(Cuda.open().devices().get(ordinal).retainPrimary());
-    }
-
-    Stream stream() {
-      return owner.own(context.newStream());
-    }
-
-    DeviceMemory room(long bytes) {
-      return owner.own(context.allocate(bytes));
-    }
-
-    void write(Stream stream, DeviceMemory to, MemorySegment values) {
-      try (Arena frame = Arena.ofConfined()) {
-        MemorySegment host = frame.allocate(values.byteSize());
-        host.copyFrom(values);
-        stream.copyToDevice(to.address(), host, host.byteSize());
-        stream.synchronize();
-      }
-    }
-
-    DeviceMemory floats(Stream stream, float[] values) {
-      DeviceMemory memory = room((long) values.length * Float.BYTES);
-      write(stream, memory, MemorySegment.ofArray(values));
-      return memory;
-    }
-
-    float[] read(Stream stream, DeviceMemory from) {
-      try (Arena frame = Arena.ofConfined()) {
-        MemorySegment host = frame.allocate(from.bytes());
-        stream.copyToHost(host, from.address(), from.bytes());
-        stream.synchronize();
-        return host.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
-      }
-    }
-
-    @Override
-    public void close() {
-      context.pop();
-      owner.close();
-    }
-  }
-
-  private static DeviceBuffer buffer(DeviceMemory memory) {
-    return new DeviceBuffer(memory.address(), memory.bytes());
-  }
-
   /** What an engine of plain Java makes of the images. */
-  private static float[] expected(float[] images) throws InterruptedException {
+  private float[] expected(float[] images) throws InterruptedException {
     try (Engine reference = open(options().withBackend(BackendChoice.REFERENCE))) {
       return reference.run(images);
     }
@@ -170,14 +117,14 @@ class CudnnExecutionTest {
   void aBatchOnTheCallersStreamGivesWhatItShould(Options.Launch launch) throws Exception {
     for (int count = 1; count <= 4; count++) {
       float[] images = images(count);
-      try (var program = Program.onDevice(0);
+      try (var program = CudaProgram.onDevice(0);
           Engine engine = open(options().withLaunch(launch));
           Execution execution = engine.execution(count, FLOATS)) {
         Stream stream = program.stream();
         DeviceMemory in = program.floats(stream, images);
         // No byte longer than it must be, so that a longer result would be noticed.
         DeviceMemory out = program.room(execution.outputBytes());
-        execution.enqueue(buffer(in), buffer(out), stream.handle());
+        execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
         assertSameValues(expected(images), program.read(stream, out));
       }
     }
@@ -193,7 +140,7 @@ class CudnnExecutionTest {
         open(options().withBackend(BackendChoice.REFERENCE).withInput(format))) {
       expected = reference.run(pixels);
     }
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options());
         Execution execution = engine.execution(2, format)) {
       assertEquals(pixels.length, execution.inputBytes());
@@ -201,8 +148,31 @@ class CudnnExecutionTest {
       DeviceMemory in = program.room(pixels.length);
       program.write(stream, in, MemorySegment.ofArray(pixels));
       DeviceMemory out = program.room(execution.outputBytes());
-      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
       Tensors.assertClose(expected, program.read(stream, out), 1e-5);
+    }
+  }
+
+  /** Floats are more bytes than the engine, of bytes and small activations, has room for. */
+  @Test
+  void anEngineOfBytesTakesFloatsToo() throws Exception {
+    var shape = new Shape(8, 16, 16);
+    var g = new GraphBuilder("means", shape);
+    var graph = g.build(g.add("mean", new Layer.GlobalAveragePool(), g.input()));
+    List<Double> zeros = Collections.nCopies(8, 0.0);
+    List<Double> ones = Collections.nCopies(8, 1.0);
+    Options bytes =
+        options().withPrecision(Precision.FP16).withInput(new InputFormat.Uint8Nhwc(zeros, ones));
+    float[] images = Tensors.integers(random, Math.toIntExact(4 * shape.elements()), 3);
+    float[] expected = BackendUnderTest.REFERENCE.run(graph, new MapWeights(), 4, images);
+    try (var program = CudaProgram.onDevice(0);
+        Engine engine = Engine.open(Model.of(graph, new MapWeights()), bytes);
+        Execution execution = engine.execution(4, FLOATS)) {
+      Stream stream = program.stream();
+      DeviceMemory in = program.floats(stream, images);
+      DeviceMemory out = program.room(execution.outputBytes());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
+      Tensors.assertClose(expected, program.read(stream, out), 1e-6);
     }
   }
 
@@ -214,14 +184,14 @@ class CudnnExecutionTest {
         open(options().withBackend(BackendChoice.REFERENCE).withTopK(CLASSES))) {
       expected = reference.run(images);
     }
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options().withTopK(CLASSES));
         Execution execution = engine.execution(3, FLOATS)) {
       assertEquals(3L * 2 * CLASSES * Float.BYTES, execution.outputBytes());
       Stream stream = program.stream();
       DeviceMemory in = program.floats(stream, images);
       DeviceMemory out = program.room(execution.outputBytes());
-      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
       Tensors.assertClose(expected, program.read(stream, out), 1e-12);
     }
   }
@@ -229,14 +199,14 @@ class CudnnExecutionTest {
   /** The captured graph reads the buffers as they are at each replay, and holds the execution. */
   @Test
   void aGraphOfTheCallersCapturesItAndReplays() throws Exception {
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options())) {
       Execution execution = engine.execution(3, FLOATS);
       Stream stream = program.stream();
       DeviceMemory in = program.room(execution.inputBytes());
       DeviceMemory out = program.room(execution.outputBytes());
       stream.beginCapture();
-      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
       Graph graph = stream.endCapture();
       assertEquals(1, execution.capturedGraphs());
       GraphExec replay = graph.instantiate();
@@ -253,7 +223,7 @@ class CudnnExecutionTest {
       assertThrows(IllegalStateException.class, engine::close);
       float[] images = images(3);
       program.write(stream, in, MemorySegment.ofArray(images));
-      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
       assertSameValues(expected(images), program.read(stream, out));
       replay.close();
       assertEquals(0, execution.capturedGraphs());
@@ -263,23 +233,49 @@ class CudnnExecutionTest {
 
   @Test
   void aCaptureThatComesToNothingHoldsNothing() {
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options());
         Execution execution = engine.execution(1, FLOATS)) {
       Stream stream = program.stream();
       DeviceMemory in = program.room(execution.inputBytes());
       DeviceMemory out = program.room(execution.outputBytes());
       stream.beginCapture();
-      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
       stream.endCapture().close();
       assertEquals(0, execution.capturedGraphs());
     }
   }
 
+  @Test
+  void aCaptureThatIsSpoiledIsToldFromARunningOne() {
+    try (var program = CudaProgram.onDevice(0);
+        Engine engine = open(options());
+        Execution execution = engine.execution(1, FLOATS)) {
+      Stream stream = program.stream();
+      DeviceBuffer in = CudaProgram.buffer(program.room(execution.inputBytes()));
+      DeviceBuffer out = CudaProgram.buffer(program.room(execution.outputBytes()));
+      stream.beginCapture();
+      assertThrows(CudaException.class, stream::synchronize);
+      var refused =
+          assertThrows(
+              IllegalStateException.class, () -> execution.enqueue(in, out, stream.handle()));
+      assertTrue(String.valueOf(refused.getMessage()).contains("end it"), refused::toString);
+      assertThrows(CudaException.class, stream::endCapture);
+      assertEquals(0, execution.capturedGraphs());
+      execution.enqueue(in, out, stream.handle());
+      stream.synchronize();
+    }
+    assertEquals(
+        List.of("cuStreamSynchronize is not permitted on a capturing stream"),
+        SoftwareDevice.complaints());
+    assertEquals(Map.of(), SoftwareDevice.live());
+    SoftwareDevice.reset();
+  }
+
   /** Each batch must wait for the one before, since they share the execution's buffers. */
   @Test
   void batchesOnManyStreamsFollowOneAnother() throws Exception {
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options());
         Execution execution = engine.execution(2, FLOATS)) {
       List<float[]> images = new ArrayList<>();
@@ -294,7 +290,10 @@ class CudnnExecutionTest {
         outs.add(program.room(execution.outputBytes()));
       }
       for (int i = 0; i < 6; i++) {
-        execution.enqueue(buffer(ins.get(i)), buffer(outs.get(i)), streams.get(i).handle());
+        execution.enqueue(
+            CudaProgram.buffer(ins.get(i)),
+            CudaProgram.buffer(outs.get(i)),
+            streams.get(i).handle());
       }
       for (int i = 5; i >= 0; i--) {
         assertSameValues(expected(images.get(i)), program.read(streams.get(i), outs.get(i)));
@@ -305,23 +304,23 @@ class CudnnExecutionTest {
   @Test
   void theCallersContextIsCurrentAgainAfterwards() throws Exception {
     Cuda cuda = Cuda.open();
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options());
         Execution execution = engine.execution(1, FLOATS)) {
       Stream stream = program.stream();
       float[] images = images(1);
       DeviceMemory in = program.floats(stream, images);
       DeviceMemory out = program.room(execution.outputBytes());
-      try (var other = Program.onDevice(1)) {
+      try (var other = CudaProgram.onDevice(1)) {
         long before = cuda.currentContext();
-        execution.enqueue(buffer(in), buffer(out), stream.handle());
+        execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
         assertEquals(before, cuda.currentContext());
         assertEquals(before, other.context.handle());
       }
       Thread bare =
           Thread.ofPlatform()
               .start(() -> {
-                execution.enqueue(buffer(in), buffer(out), stream.handle());
+                execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
                 assertEquals(0, cuda.currentContext());
               });
       bare.join();
@@ -345,13 +344,13 @@ class CudnnExecutionTest {
       long own = made.get(CTypes.POINTER, 0).address();
       for (DeviceChoice choice :
           List.of(new DeviceChoice.Context(own), new DeviceChoice.CurrentContext())) {
-        try (var program = new Program(cuda.borrow(own));
+        try (var program = new CudaProgram(cuda.borrow(own));
             Engine engine = open(options().withDevices(choice));
             Execution execution = engine.execution(2, FLOATS)) {
           Stream stream = program.stream();
           DeviceMemory in = program.floats(stream, images);
           DeviceMemory out = program.room(execution.outputBytes());
-          execution.enqueue(buffer(in), buffer(out), stream.handle());
+          execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
           assertSameValues(expected, program.read(stream, out));
           assertSameValues(expected, engine.run(images));
         }
@@ -410,6 +409,78 @@ class CudnnExecutionTest {
   }
 
   @Test
+  void itsBuffersAreWhatTheDeviceGrowsBy() {
+    try (Engine engine = open(options())) {
+      long before = SoftwareDevice.bytesInUse(0);
+      try (Execution execution = engine.execution(4, FLOATS)) {
+        assertEquals(execution.bytes(), SoftwareDevice.bytesInUse(0) - before);
+      }
+      assertEquals(before, SoftwareDevice.bytesInUse(0));
+    }
+  }
+
+  @Test
+  void aDeviceWithoutRoomForItIsToldSo() throws Exception {
+    float[] images = images(1);
+    try (Engine engine = open(options())) {
+      SoftwareDevice.failFunction("cuMemAlloc_v2", 1, 2);
+      var refused = assertThrows(MemoryLimitException.class, () -> engine.execution(1, FLOATS));
+      assertTrue(String.valueOf(refused.getMessage()).contains("not free"), refused::toString);
+      assertSameValues(expected(images), engine.run(images));
+    }
+  }
+
+  @Test
+  void aLostDeviceSaysRestartAndFreesNothing() {
+    // What is enqueued waits until somebody waits for it.
+    SoftwareDevice.reset(SoftwareDevice.settings().eagerness(0));
+    // On a thread that ends, since the lost context cannot be taken off it.
+    PlatformThread.call(
+        "host",
+        () -> {
+          CudaProgram program = CudaProgram.onDevice(0);
+          Engine engine = open(options());
+          Execution execution = engine.execution(1, FLOATS);
+          Stream stream = program.stream();
+          DeviceBuffer in = CudaProgram.buffer(program.room(execution.inputBytes()));
+          DeviceBuffer out = CudaProgram.buffer(program.room(execution.outputBytes()));
+          SoftwareDevice.failWork(2, 700);
+          execution.enqueue(in, out, stream.handle());
+          assertThrows(CudaException.class, stream::synchronize);
+          for (int round = 0; round < 2; round++) {
+            var lost =
+                assertThrows(
+                    DeviceException.class, () -> execution.enqueue(in, out, stream.handle()));
+            assertTrue(lost.fatal(), lost::toString);
+            assertTrue(String.valueOf(lost.getMessage()).contains("restart"), lost::toString);
+          }
+          assertThrows(DeviceException.class, () -> engine.execution(1, FLOATS));
+          int before = SoftwareDevice.log().size();
+          execution.close();
+          engine.close();
+          assertEquals(before, SoftwareDevice.log().size(), "calls on a lost device");
+          return null;
+        });
+    SoftwareDevice.reset();
+  }
+
+  @Test
+  void ofADeviceThatIsLostWhileItIsPreparedNothingIsFreed() {
+    Engine engine = open(options());
+    SoftwareDevice.failWork(3, 700);
+    int before = SoftwareDevice.log().size();
+    var lost = assertThrows(DeviceException.class, () -> engine.execution(1, FLOATS));
+    assertTrue(lost.fatal(), lost::toString);
+    List<String> calls = SoftwareDevice.log().subList(before, SoftwareDevice.log().size());
+    assertTrue(calls.stream().anyMatch(call -> call.contains("cuStreamCreate")), calls::toString);
+    assertEquals(
+        List.of(),
+        calls.stream().filter(call -> call.matches("cuda .*(Destroy|Free|Release).*")).toList());
+    engine.close();
+    SoftwareDevice.reset();
+  }
+
+  @Test
   void closingTheEngineClosesItsExecutions() {
     Execution execution;
     try (Engine engine = open(options())) {
@@ -422,7 +493,7 @@ class CudnnExecutionTest {
 
   @Test
   void manyVirtualThreadsShareOne() throws Exception {
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options());
         Execution execution = engine.execution(1, FLOATS);
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
@@ -435,7 +506,9 @@ class CudnnExecutionTest {
         DeviceMemory out = program.room(execution.outputBytes());
         outs.add(out);
         running.add(
-            threads.submit(() -> execution.enqueue(buffer(in), buffer(out), stream.handle())));
+            threads.submit(() ->
+                execution.enqueue(
+                    CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle())));
       }
       for (Future<?> one : running) {
         one.get();
@@ -450,12 +523,12 @@ class CudnnExecutionTest {
   @Test
   void enqueueingMakesNoGarbage() throws Exception {
     SoftwareDevice.reset(SoftwareDevice.settings().work(false));
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options());
         Execution execution = engine.execution(1, FLOATS)) {
       Stream stream = program.stream();
-      DeviceBuffer in = buffer(program.room(execution.inputBytes()));
-      DeviceBuffer out = buffer(program.room(execution.outputBytes()));
+      DeviceBuffer in = CudaProgram.buffer(program.room(execution.inputBytes()));
+      DeviceBuffer out = CudaProgram.buffer(program.room(execution.outputBytes()));
       long handle = stream.handle();
       long bytes =
           HeapAllocation.fewestBytes(
@@ -475,14 +548,14 @@ class CudnnExecutionTest {
   void aFailureAtAnyCallOfABatchLeavesItUsable() throws Exception {
     float[] images = images(1);
     float[] expected = expected(images);
-    try (var program = Program.onDevice(0);
+    try (var program = CudaProgram.onDevice(0);
         Engine engine = open(options());
         Execution execution = engine.execution(1, FLOATS)) {
       Stream stream = program.stream();
       DeviceMemory in = program.floats(stream, images);
       DeviceMemory out = program.room(execution.outputBytes());
       long before = SoftwareDevice.calls();
-      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
       long calls = SoftwareDevice.calls() - before;
       assertTrue(calls > 5, () -> "only " + calls + " calls");
       // The last call takes the context away again; where that fails nobody can do anything.
@@ -491,12 +564,14 @@ class CudnnExecutionTest {
         var failure =
             assertThrows(
                 DeviceException.class,
-                () -> execution.enqueue(buffer(in), buffer(out), stream.handle()));
+                () ->
+                    execution.enqueue(
+                        CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle()));
         assertTrue(String.valueOf(failure.getMessage()).contains("cu"), failure::toString);
         assertEquals(n, SoftwareDevice.fired().size(), failure::toString);
         stream.synchronize();
       }
-      execution.enqueue(buffer(in), buffer(out), stream.handle());
+      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
       assertSameValues(expected, program.read(stream, out));
     }
   }
