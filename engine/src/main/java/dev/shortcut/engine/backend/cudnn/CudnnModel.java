@@ -70,15 +70,16 @@ final class CudnnModel implements CompiledModel {
   /** What is on one device. */
   private static final class Part {
     private final DeviceTarget target;
+    private final int slots;
     private final Closer owner = new Closer();
-    private int slots;
     private boolean entered;
     private @Nullable Context context;
     private @Nullable CudnnDevice device;
     private List<Program> programs = List.of();
 
-    Part(DeviceTarget target) {
+    Part(DeviceTarget target, int slots) {
       this.target = target;
+      this.slots = slots;
     }
 
     CudnnDevice device() {
@@ -208,7 +209,7 @@ final class CudnnModel implements CompiledModel {
     private final List<Integer> batchSizes;
     private final Options options;
     private final Arithmetic arithmetic;
-    private final List<Part> parts;
+    private final List<Part> parts = new ArrayList<>();
 
     /** What is being attempted, for messages. */
     private String attempted = "opening the device";
@@ -226,15 +227,14 @@ final class CudnnModel implements CompiledModel {
       this.batchSizes = batchSizes;
       this.options = options;
       this.arithmetic = Arithmetic.of(options.precision());
-      this.parts = targets.stream().map(Part::new).toList();
+      List<Integer> slots = SlotShares.counts(options.slots(), targets.size());
+      for (int i = 0; i < targets.size(); i++) {
+        parts.add(new Part(targets.get(i), slots.get(i)));
+      }
     }
 
     CudnnModel compile() {
       try {
-        int slotCount = Math.max(options.slots(), parts.size());
-        for (int slot = 0; slot < slotCount; slot++) {
-          parts.get(slot % parts.size()).slots++;
-        }
         Map<ComputeCapability, CompiledProgram> modules = new HashMap<>();
         PlanCache plans = PlanCache.openIfUsable(options.planCache());
         for (Part part : parts) {
@@ -243,18 +243,23 @@ final class CudnnModel implements CompiledModel {
         if (plans != null) {
           plans.finish(words());
         }
-        MemoryReport memory =
-            MemoryCap.check(words(), batchSizes, options, largest -> memory(largest, slotCount));
-        List<Slot> slots = new ArrayList<>();
+        MemoryReport memory = MemoryCap.check(words(), batchSizes, options, this::memory);
+        List<List<CudnnSlot>> slots = new ArrayList<>();
         for (Part part : parts) {
-          on(part, () -> slots.addAll(build(part)));
+          on(part, () -> slots.add(build(part)));
         }
         List<KernelReport> kernels =
             parts.getFirst().programs.stream()
                 .flatMap(program -> program.kernels().stream())
                 .toList();
         return new CudnnModel(
-            memory, kernels, interleaved(slots), parts, libraries.cuda(), graph, options);
+            memory,
+            kernels,
+            SlotShares.alternating(slots),
+            parts,
+            libraries.cuda(),
+            graph,
+            options);
       } catch (Throwable t) {
         try {
           close(parts);
@@ -263,21 +268,6 @@ final class CudnnModel implements CompiledModel {
         }
         throw t;
       }
-    }
-
-    /** Slots so that callers who come one after another get one device after another. */
-    private List<Slot> interleaved(List<Slot> byPart) {
-      List<Slot> slots = new ArrayList<>();
-      for (int round = 0; slots.size() < byPart.size(); round++) {
-        int first = 0;
-        for (Part part : parts) {
-          if (round < part.slots) {
-            slots.add(byPart.get(first + round));
-          }
-          first += part.slots;
-        }
-      }
-      return slots;
     }
 
     private void plan(
@@ -353,7 +343,7 @@ final class CudnnModel implements CompiledModel {
     }
 
     /** The memory of all devices and the host together. */
-    private MemoryReport memory(int largest, int slots) {
+    private MemoryReport memory(int largest) {
       return new MemoryReport(
           parts.stream().mapToLong(part -> part.device().constants().bytes()).sum(),
           parts.stream()
@@ -362,7 +352,7 @@ final class CudnnModel implements CompiledModel {
               .orElseThrow(),
           0,
           Program.stagingBytes(graph, options, largest),
-          slots);
+          parts.stream().mapToInt(part -> part.slots).sum());
     }
 
     private static MemoryReport memoryOnDevice(Part part, int largest) {

@@ -232,10 +232,9 @@ final class JCudnnModel implements CompiledModel {
       this.batchSizes = batchSizes;
       this.options = options;
       this.arithmetic = Arithmetic.of(options.precision());
-      int devices = targets.size();
-      for (int i = 0; i < devices; i++) {
-        int slots = Math.ceilDiv(Math.max(options.slots(), devices) - i, devices);
-        shares.add(new Share(targets.get(i), slots));
+      List<Integer> slots = SlotShares.counts(options.slots(), targets.size());
+      for (int i = 0; i < targets.size(); i++) {
+        shares.add(new Share(targets.get(i), slots.get(i)));
       }
     }
 
@@ -254,7 +253,13 @@ final class JCudnnModel implements CompiledModel {
                 .flatMap(program -> program.kernels().stream())
                 .toList();
         return new JCudnnModel(
-            memory, reports, alternating(slots), shares, libraries.cuda(), graph, options);
+            memory,
+            reports,
+            SlotShares.alternating(slots),
+            shares,
+            libraries.cuda(),
+            graph,
+            options);
       } catch (Throwable t) {
         try {
           close(shares);
@@ -263,19 +268,6 @@ final class JCudnnModel implements CompiledModel {
         }
         throw t;
       }
-    }
-
-    /** Callers who come one after another get one device after another. */
-    private static List<Slot> alternating(List<List<Slot>> byDevice) {
-      List<Slot> slots = new ArrayList<>();
-      for (int round = 0; round < byDevice.getFirst().size(); round++) {
-        for (List<Slot> device : byDevice) {
-          if (round < device.size()) {
-            slots.add(device.get(round));
-          }
-        }
-      }
-      return slots;
     }
 
     private void lower(Share share) {
