@@ -17,12 +17,16 @@ public final class OwnGraph {
 
   private OwnGraph() {}
 
-  /** Prints a line for each picture: its name and its class. */
+  /**
+   * Prints a line for each picture: its name and its class.
+   *
+   * @param arguments the engine's backend, {@code CUDA} where there is none
+   */
   public static void main(String[] arguments) {
     List<String> names = BundledPictures.names();
     try (HostProgram host = new HostProgram();
         ImageModel model = ImageModel.bundled();
-        Engine engine = Engine.open(model, OwnKernels.inContextOf(host));
+        Engine engine = Engine.open(model, OwnKernels.inContextOf(host, arguments));
         FrameClassifier classifier = new FrameClassifier(host, model, engine, IMAGES)) {
       CUstream stream = host.stream();
       CUgraphExec batch = capture(classifier, stream);

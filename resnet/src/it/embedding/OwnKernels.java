@@ -15,12 +15,16 @@ import jcuda.driver.JCudaDriver;
 public final class OwnKernels {
   private OwnKernels() {}
 
-  /** Prints a line for each picture: its name and its class. */
+  /**
+   * Prints a line for each picture: its name and its class.
+   *
+   * @param arguments the engine's backend, {@code CUDA} where there is none
+   */
   public static void main(String[] arguments) {
     List<String> names = BundledPictures.names();
     try (HostProgram host = new HostProgram();
         ImageModel model = ImageModel.bundled();
-        Engine engine = Engine.open(model, inContextOf(host));
+        Engine engine = Engine.open(model, inContextOf(host, arguments));
         FrameClassifier classifier = new FrameClassifier(host, model, engine, names.size())) {
       CUstream stream = host.stream();
       classifier.write(names);
@@ -31,9 +35,10 @@ public final class OwnKernels {
   }
 
   /** The engine allocates and runs in the program's own context. */
-  static Options inContextOf(HostProgram host) {
+  static Options inContextOf(HostProgram host, String... arguments) {
+    String backend = arguments.length == 0 ? "CUDA" : arguments[0];
     return Options.defaults()
-        .withBackend(Options.BackendChoice.CUDA)
+        .withBackend(Options.BackendChoice.valueOf(backend))
         .withDevices(new DeviceChoice.Context(FromJCuda.handle(host.context)));
   }
 }

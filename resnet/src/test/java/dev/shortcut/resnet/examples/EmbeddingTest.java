@@ -29,6 +29,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * CUDA programs that call the network: each is compiled as its author would, and run by a virtual
@@ -71,19 +73,22 @@ class EmbeddingTest {
     return entries;
   }
 
-  private Run run(String program) throws IOException, InterruptedException {
-    return run(program, classPath());
+  private Run run(String program, String... arguments) throws IOException, InterruptedException {
+    return run(program, classPath(), arguments);
   }
 
-  private Run run(String program, Set<String> classPath) throws IOException, InterruptedException {
-    return run(program, classPath, List.of("--enable-native-access=ALL-UNNAMED"));
+  private Run run(String program, Set<String> classPath, String... arguments)
+      throws IOException, InterruptedException {
+    return run(
+        program, Set.of(), classPath, List.of("--enable-native-access=ALL-UNNAMED"), arguments);
   }
 
   /**
    * With Shortcut and what it depends on as modules beside the program's class path, by a virtual
    * machine that refuses native code to whoever was not allowed it.
    */
-  private Run runOnTheModulePath(String program, boolean withJCuda, String... options)
+  private Run runOnTheModulePath(
+      String program, boolean withJCuda, List<String> options, String... arguments)
       throws IOException, InterruptedException {
     Set<String> modules = paths("jdk.module.path");
     modules.removeIf(entry -> isJCuda(entry) && !withJCuda);
@@ -92,14 +97,21 @@ class EmbeddingTest {
     List<String> all =
         new ArrayList<>(List.of("--module-path", String.join(File.pathSeparator, modules)));
     all.addAll(List.of("--add-modules=dev.shortcut.resnet", "--illegal-native-access=deny"));
-    all.addAll(List.of(options));
-    return run(program, classPath, all);
+    all.addAll(options);
+    return run(program, modules, classPath, all, arguments);
   }
 
-  private Run run(String program, Set<String> classPath, List<String> options)
+  private Run run(
+      String program,
+      Set<String> modules,
+      Set<String> classPath,
+      List<String> options,
+      String... arguments)
       throws IOException, InterruptedException {
     Path classes = Files.createDirectories(folder.resolve("classes"));
-    compile(program, classes, classPath());
+    Set<String> all = new LinkedHashSet<>(modules);
+    all.addAll(classPath);
+    compile(program, classes, all);
     Path empty = Files.createDirectories(folder.resolve("empty"));
     Path temporary = Files.createDirectories(folder.resolve("temporary"));
     Path calls = folder.resolve("calls");
@@ -116,6 +128,7 @@ class EmbeddingTest {
             ProgramOnDevice.class.getName(),
             calls.toString(),
             program));
+    command.addAll(List.of(arguments));
     Process process =
         new ProcessBuilder(command)
             .directory(empty.toFile())
@@ -180,9 +193,10 @@ class EmbeddingTest {
     }
   }
 
-  @Test
-  void aJCudaProgramCallsTheNetworkBetweenItsKernelsAndWaitsOnce() throws Exception {
-    Run run = run("OwnKernels");
+  @ParameterizedTest
+  @ValueSource(strings = {"CUDA", "JCUDA"})
+  void aJCudaProgramCallsTheNetworkBetweenItsKernelsAndWaitsOnce(String backend) throws Exception {
+    Run run = run("OwnKernels", backend);
     assertEquals(labels(BundledPictures.names()), run.lines());
     List<String> calls = run.calls();
     List<String> batch =
@@ -197,9 +211,10 @@ class EmbeddingTest {
     assertEquals(-1, indexOf(batch.subList(0, firstWait), ALLOCATION), () -> "calls: " + batch);
   }
 
-  @Test
-  void aGraphOfTheProgramsIsReplayedForOtherPictures() throws Exception {
-    Run run = run("OwnGraph");
+  @ParameterizedTest
+  @ValueSource(strings = {"CUDA", "JCUDA"})
+  void aGraphOfTheProgramsIsReplayedForOtherPictures(String backend) throws Exception {
+    Run run = run("OwnGraph", backend);
     assertEquals(labels(BundledPictures.names()), run.lines());
     int captured = run.calls().lastIndexOf("cuda cuStreamEndCapture");
     List<String> replays = run.calls().subList(captured, run.calls().size());
@@ -255,8 +270,10 @@ class EmbeddingTest {
         runOnTheModulePath(
             "OwnKernels",
             false,
-            "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED",
-            "--add-reads=dev.shortcut.bindings=ALL-UNNAMED");
+            List.of(
+                "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED",
+                "--add-reads=dev.shortcut.bindings=ALL-UNNAMED"),
+            "CUDA");
     assertEquals(labels(BundledPictures.names()), run.lines());
   }
 
@@ -266,7 +283,8 @@ class EmbeddingTest {
         runOnTheModulePath(
             "JCudaBackend",
             false,
-            "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED");
+            List.of(
+                "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED"));
     assertEquals(labels(List.of("cat-0001.jpg")), run.lines());
   }
 
@@ -276,8 +294,9 @@ class EmbeddingTest {
         runOnTheModulePath(
             "JCudaBackend",
             true,
-            "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,jcuda,jcublas,jcudnn",
-            "--add-modules=jcuda,jcublas,jcudnn");
+            List.of(
+                "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,jcuda,jcublas,jcudnn",
+                "--add-modules=jcuda,jcublas,jcudnn"));
     assertEquals(labels(List.of("cat-0001.jpg")), run.lines());
   }
 
