@@ -81,8 +81,7 @@ class FaultOnGpuTest {
 
     private void reset() {
       SoftwareDevice.Settings settings = SoftwareDevice.settings();
-      SoftwareDevice.reset(
-          this == CUDNN_LEGACY ? settings.refuseToPlanConvolutions(3) : settings);
+      SoftwareDevice.reset(this == CUDNN_LEGACY ? settings.refuseToPlanConvolutions(3) : settings);
     }
 
     private Engine open() {

@@ -171,12 +171,15 @@ final class CudnnExecution implements ExecutionSlot {
   @Override
   public void enqueue(long input, long output, long streamHandle) {
     device.health().check();
+    if (stream.handle() != streamHandle) {
+      stream = cuda.borrowStream(device.context(), streamHandle);
+    }
     program.attempt("entering the CUDA context");
     try {
       // Nothing up to the pop may park the caller's thread, which may be a virtual one.
       device.context().push();
       try {
-        enqueueHere(input, output, streamHandle);
+        enqueueHere(input, output);
       } finally {
         device.context().pop();
       }
@@ -185,10 +188,7 @@ final class CudnnExecution implements ExecutionSlot {
     }
   }
 
-  private void enqueueHere(long input, long output, long streamHandle) {
-    if (stream.handle() != streamHandle) {
-      stream = cuda.borrowStream(device.context(), streamHandle);
-    }
+  private void enqueueHere(long input, long output) {
     program.attempt("asking whether the stream is being captured");
     switch (stream.captureStatus()) {
       case NONE -> {

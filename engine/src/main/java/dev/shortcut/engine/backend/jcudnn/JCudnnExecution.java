@@ -4,6 +4,7 @@ import dev.shortcut.bindings.cuda.CaptureCount;
 import dev.shortcut.bindings.cuda.Context;
 import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
+import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.jcuda.FromJCuda;
 import dev.shortcut.bindings.jcuda.ToJCuda;
 import dev.shortcut.bindings.library.Closer;
@@ -50,7 +51,7 @@ final class JCudnnExecution implements ExecutionSlot {
   private final int[] captureStatus = new int[1];
 
   // The stream of the last call: most callers have one only.
-  private long stream;
+  private Stream stream;
   private boolean ran;
   private boolean closed;
 
@@ -71,7 +72,7 @@ final class JCudnnExecution implements ExecutionSlot {
     borrowed = cuda.borrow(FromJCuda.handle(context));
     captures = owner.own(new CaptureCount(borrowed));
     CUstream own = Driver.stream(owner);
-    stream = FromJCuda.handle(own);
+    stream = FromJCuda.stream(cuda, borrowed, own);
     CUevent done = Driver.event(owner);
     DeviceAddress arena = Driver.allocate(bytes, owner);
     lane = new Lane(device, own, arena, owner.sharedArena(), owner);
@@ -146,9 +147,7 @@ final class JCudnnExecution implements ExecutionSlot {
     DeviceAddress block =
         device.upload(
             second + form.secondBytes(),
-            host -> {
-              form.write(host, host.asSlice(second));
-            },
+            host -> form.write(host, host.asSlice(second)),
             "the normalisation",
             owner);
     return new Normalisation(
@@ -207,12 +206,17 @@ final class JCudnnExecution implements ExecutionSlot {
   @Override
   public void enqueue(long input, long output, long streamHandle) {
     device.health().check();
+    if (stream.handle() != streamHandle) {
+      lane.moveTo(ToJCuda.stream(streamHandle));
+      stream = cuda.borrowStream(borrowed, streamHandle);
+    }
+    program.serve(input, output);
     program.attempt("entering the CUDA context");
     try {
       // Nothing up to the pop may park the caller's thread, which may be a virtual one.
       enter.run();
       try {
-        enqueueHere(input, output, streamHandle);
+        enqueueHere();
       } finally {
         leave.run();
       }
@@ -221,12 +225,7 @@ final class JCudnnExecution implements ExecutionSlot {
     }
   }
 
-  private void enqueueHere(long input, long output, long streamHandle) {
-    if (stream != streamHandle) {
-      lane.moveTo(ToJCuda.stream(streamHandle));
-      stream = streamHandle;
-    }
-    program.serve(input, output);
+  private void enqueueHere() {
     program.attempt("asking whether the stream is being captured");
     askWhetherCaptured.run();
     switch (captureStatus[0]) {
@@ -243,7 +242,7 @@ final class JCudnnExecution implements ExecutionSlot {
       }
       case CUstreamCaptureStatus.CU_STREAM_CAPTURE_STATUS_ACTIVE -> {
         program.attempt("counting the captured graph");
-        captures.add(cuda.borrowStream(borrowed, streamHandle));
+        captures.add(stream);
         lead();
         // A graph cannot be launched into a capture.
         program.enqueueAll();
