@@ -318,6 +318,8 @@ int build(Plan* plan) {
   Pattern pattern = offered(p, plan->device);
   auto* engine = offer(plan->engine, pattern);
   if (!engine) return fail(NOT_SUPPORTED, "no engine %" PRId64 " for this graph on this device", plan->engine);
+  if (int status = std::atoi(swd_setting(("refused.engine." + std::to_string(plan->engine)).c_str(), "0")))
+    return fail(status, "plans of engine %" PRId64 " are refused (as the test has set)", plan->engine);
   uint64_t number = shapeNumber(p);
   bool fp8 = at(p, p.operations[0].x).dataType == FP8_E4M3;
   if (plan->engine == 32 && number % 3 == 1)

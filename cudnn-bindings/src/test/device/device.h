@@ -96,7 +96,8 @@ SWD_API const char* swd_device_name(int ordinal);
 SWD_API int swd_work_enabled(void);
 
 // Inside `run` only: lets the device's clock go on, where the setting "clock" is "model": events then tell the sum of
-// what was spent, and nothing of the time that really passed. `key` is a setting: microseconds, 100 without it.
+// what was spent, and nothing of the time that really passed. `key` is a setting: microseconds, 100 without it; with
+// "device.", the device's number and "." before it, it is that of one device.
 SWD_API void swd_spend(const char* key);
 
 // A setting of SoftwareDevice.Settings by its key, or the fallback. The text is good until the next reset.

@@ -231,8 +231,11 @@ SWD_API int swd_work_enabled(void) {
 SWD_API void swd_spend(const char* key) {
   std::lock_guard<std::recursive_mutex> guard(world().lock);
   if (!world().modelClock) return;
-  auto found = world().settings.find(key);
-  world().clock += 1e-6 * (found == world().settings.end() ? 100 : atof(found->second.c_str()));
+  auto& settings = world().settings;
+  std::string here = "device." + std::to_string(world().running->context->ordinal) + "." + key;
+  auto found = settings.find(here);
+  if (found == settings.end()) found = settings.find(key);
+  world().clock += 1e-6 * (found == settings.end() ? 100 : atof(found->second.c_str()));
 }
 
 SWD_API const char* swd_setting(const char* key, const char* fallback) {

@@ -154,6 +154,11 @@ public final class SoftwareDevice {
       return with("legacy.workspace", bytes);
     }
 
+    /** Lets cuDNN refuse all plans of an engine that it offers, with that status. */
+    public Settings refuseEngine(long engine, int status) {
+      return with("refused.engine." + engine, status);
+    }
+
     /**
      * Lets events tell a time that depends on nothing but what ran between them: a plan of cuDNN or
      * a product of cuBLASLt takes as long as is set for its engine or algorithm, else 100
@@ -171,6 +176,16 @@ public final class SoftwareDevice {
     /** What a product by an algorithm of cuBLASLt's takes by {@link #modelClock}. */
     public Settings algorithmMicros(int algorithm, double micros) {
       return with("duration.algorithm." + algorithm, micros);
+    }
+
+    /** The same on one of the devices only, the first being 0. */
+    public Settings engineMicrosOn(int device, long engine, double micros) {
+      return with("device.%d.duration.engine.%d".formatted(device, engine), micros);
+    }
+
+    /** The same on one of the devices only, the first being 0. */
+    public Settings algorithmMicrosOn(int device, int algorithm, double micros) {
+      return with("device.%d.duration.algorithm.%d".formatted(device, algorithm), micros);
     }
 
     /** Whether kernels, copies and fills do anything; off to measure what the host costs. */
