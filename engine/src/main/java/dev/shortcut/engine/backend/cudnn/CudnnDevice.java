@@ -26,7 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Function;
 
 /**
  * What all slots of one device share: context, kernels, weights, choices. Made by the compiling
@@ -41,7 +41,7 @@ final class CudnnDevice implements Choices {
   private final Cudnn cudnn;
   private final CublasLtHandle blas;
   private final CudaModule module;
-  private final Planner planner;
+  private final DeviceKind kind;
   private final LegacyConvolutions legacy;
   private final Products products;
   private final Health health;
@@ -54,14 +54,14 @@ final class CudnnDevice implements Choices {
    *
    * @param context current on the calling thread
    * @param kernels our own, compiled for this kind of device
-   * @param plans what was planned before; null for nothing
+   * @param kinds which of the kinds of device it is of
    */
   CudnnDevice(
       String name,
       Context context,
       NvidiaLibraries libraries,
       CompiledProgram kernels,
-      @Nullable PlanCache plans,
+      Function<DeviceProperties, DeviceKind> kinds,
       Closer owner) {
     this.name = name;
     this.context = context;
@@ -72,9 +72,9 @@ final class CudnnDevice implements Choices {
     }
     blas = owner.own(libraries.cublasLt().newHandle());
     CudnnHandle handle = owner.own(cudnn.newHandle());
-    planner = new Planner(cudnn, DeviceProperties.of(cudnn, owner, handle), plans);
+    kind = kinds.apply(DeviceProperties.of(cudnn, owner, handle));
     legacy = new LegacyConvolutions(cudnn, handle);
-    products = new Products(blas);
+    products = new Products(blas, kind);
   }
 
   /** Its name for messages. */
@@ -96,7 +96,7 @@ final class CudnnDevice implements Choices {
 
   @Override
   public Planner.Outcome plan(CudnnKernel kernel) {
-    return planner.plan(kernel);
+    return planner().plan(kernel);
   }
 
   @Override
@@ -111,11 +111,11 @@ final class CudnnDevice implements Choices {
 
   /** Built for a handle at once, as {@link Planner#straight}. */
   Optional<ExecutionPlan> straight(CudnnKernel kernel, Plan plan, CudnnHandle handle, Closer slot) {
-    return planner.straight(kernel, plan, handle, slot);
+    return planner().straight(kernel, plan, handle, slot);
   }
 
   Planner planner() {
-    return planner;
+    return kind.planner();
   }
 
   Products products() {

@@ -7,6 +7,7 @@ import dev.shortcut.bindings.cuda.Cuda;
 import dev.shortcut.bindings.cuda.CudaException;
 import dev.shortcut.bindings.cuda.CudaStatus;
 import dev.shortcut.bindings.cudnn.CudnnException;
+import dev.shortcut.bindings.cudnn.DeviceProperties;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.bindings.nvrtc.CompiledProgram;
@@ -14,6 +15,7 @@ import dev.shortcut.bindings.nvrtc.NvrtcException;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.MemoryReport;
+import dev.shortcut.engine.ModelException;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.backend.CompiledModel;
 import dev.shortcut.engine.backend.DeviceTarget;
@@ -210,6 +212,8 @@ final class CudnnModel implements CompiledModel {
     private final Options options;
     private final Arithmetic arithmetic;
     private final List<Part> parts = new ArrayList<>();
+    private final Map<ComputeCapability, CompiledProgram> modules = new HashMap<>();
+    private final Map<Map<String, Long>, DeviceKind> kinds = new HashMap<>();
 
     /** What is being attempted, for messages. */
     private String attempted = "opening the device";
@@ -235,10 +239,9 @@ final class CudnnModel implements CompiledModel {
 
     CudnnModel compile() {
       try {
-        Map<ComputeCapability, CompiledProgram> modules = new HashMap<>();
         PlanCache plans = PlanCache.openIfUsable(options.planCache());
         for (Part part : parts) {
-          on(part, () -> plan(part, modules, plans));
+          on(part, () -> plan(part, plans));
         }
         if (plans != null) {
           plans.finish(words());
@@ -270,8 +273,7 @@ final class CudnnModel implements CompiledModel {
       }
     }
 
-    private void plan(
-        Part part, Map<ComputeCapability, CompiledProgram> modules, @Nullable PlanCache plans) {
+    private void plan(Part part, @Nullable PlanCache plans) {
       attempted = "compiling our own kernels";
       ComputeCapability capability = part.target.device().computeCapability();
       CompiledProgram module = modules.get(capability);
@@ -286,7 +288,7 @@ final class CudnnModel implements CompiledModel {
               Objects.requireNonNull(part.context),
               libraries,
               module,
-              plans,
+              properties -> kind(properties, plans),
               part.owner);
       part.device = device;
       attempted = "choosing implementations";
@@ -299,7 +301,24 @@ final class CudnnModel implements CompiledModel {
       }
     }
 
+    private DeviceKind kind(DeviceProperties properties, @Nullable PlanCache plans) {
+      return kinds.computeIfAbsent(
+          properties.compared(), _ -> new DeviceKind(libraries, properties, plans));
+    }
+
     private List<Program> lowered(CudnnDevice device) {
+      try {
+        return lower(device);
+      } catch (ModelException e) {
+        // That a network cannot run is not said on the strength of what was kept.
+        if (!device.planner().doubtKeptRefusals()) {
+          throw e;
+        }
+        return lower(device);
+      }
+    }
+
+    private List<Program> lower(CudnnDevice device) {
       List<Program> programs = new ArrayList<>();
       // The largest batch first, so that it is the one to decide where batches could share.
       for (int batch : batchSizes.reversed()) {

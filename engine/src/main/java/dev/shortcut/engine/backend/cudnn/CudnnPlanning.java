@@ -30,6 +30,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -45,6 +46,7 @@ public final class CudnnPlanning {
   private final Arithmetic arithmetic;
   private final @Nullable PlanCache cache;
   private final Map<CudnnKernel, Planner.Outcome> outcomes = new HashMap<>();
+  private boolean doubting;
 
   private CudnnPlanning(
       PlanningLibraries libraries,
@@ -77,7 +79,7 @@ public final class CudnnPlanning {
               "there are no plans in %s: %s".formatted(options.precision(), reason));
         });
     PlanningLibraries libraries = libraries();
-    PlanCache cache = cache(options.planCache());
+    PlanCache cache = cache(options.planCache(), libraries);
     var run =
         new CudnnPlanning(libraries, planning, graph, Arithmetic.of(options.precision()), cache);
     try {
@@ -103,13 +105,21 @@ public final class CudnnPlanning {
     }
   }
 
-  /** Who plans wants the plans to be kept: other than for an engine it is no use without. */
-  private static @Nullable PlanCache cache(@Nullable Path folder) {
+  /**
+   * Who plans wants the plans to be kept: other than for an engine it is no use without. Those of
+   * an incomplete set of libraries are not what a GPU's own set would take.
+   */
+  private static @Nullable PlanCache cache(@Nullable Path folder, PlanningLibraries libraries) {
     if (folder == null) {
       return null;
     }
     try {
-      return PlanCache.open(folder, PlanCache.Limits.DEFAULT);
+      PlanCache cache = PlanCache.open(folder, PlanCache.Limits.DEFAULT);
+      if (!libraries.missing().isEmpty()) {
+        cache.keepNothing(
+            libraries.missing().stream().map(Finding::name).collect(Collectors.joining(" and ")));
+      }
+      return cache;
     } catch (IOException e) {
       throw unusable(folder, e);
     }
@@ -123,11 +133,20 @@ public final class CudnnPlanning {
   private void planAll() throws InterruptedException {
     while (true) {
       Lowered lowered = lower(0);
-      if (lowered.unknown().isEmpty()) {
+      if (!lowered.unknown().isEmpty()) {
+        plan(List.copyOf(lowered.unknown()));
+      } else if (lowered.refused().isEmpty() || !doubtKeptRefusals()) {
         return;
       }
-      plan(List.copyOf(lowered.unknown()));
     }
+  }
+
+  /** That a network has no plan is not said on the strength of what was kept. */
+  private boolean doubtKeptRefusals() {
+    doubting = true;
+    return outcomes
+        .values()
+        .removeIf(outcome -> outcome instanceof Planner.Refused(_, _, boolean kept) && kept);
   }
 
   private void plan(List<CudnnKernel> kernels) throws InterruptedException {
@@ -140,6 +159,7 @@ public final class CudnnPlanning {
             kernels,
             planning.threads(),
             cache,
+            doubting,
             done -> planning.progress().accept(new Planning.Progress(known + done, total)));
     for (int i = 0; i < kernels.size(); i++) {
       outcomes.put(kernels.get(i), planned.get(i));
@@ -162,9 +182,10 @@ public final class CudnnPlanning {
       List<CudnnKernel> kernels,
       int threads,
       @Nullable PlanCache cache,
+      boolean doubting,
       Done progress)
       throws InterruptedException {
-    var work = new Work(cudnn, gpu, kernels, cache, progress);
+    var work = new Work(cudnn, gpu, kernels, cache, doubting, progress);
     List<Thread> workers = new ArrayList<>();
     for (int i = 0; i < Math.min(threads, kernels.size()); i++) {
       workers.add(Thread.ofPlatform().name("shortcut-plan-" + i).daemon().start(work));
@@ -194,6 +215,7 @@ public final class CudnnPlanning {
     private final GpuDescription gpu;
     private final List<CudnnKernel> kernels;
     private final @Nullable PlanCache cache;
+    private final boolean doubting;
     private final Done progress;
     private final Planner.Outcome[] outcomes;
     private int next;
@@ -205,11 +227,13 @@ public final class CudnnPlanning {
         GpuDescription gpu,
         List<CudnnKernel> kernels,
         @Nullable PlanCache cache,
+        boolean doubting,
         Done progress) {
       this.cudnn = cudnn;
       this.gpu = gpu;
       this.kernels = kernels;
       this.cache = cache;
+      this.doubting = doubting;
       this.progress = progress;
       this.outcomes = new Planner.Outcome[kernels.size()];
     }
@@ -218,6 +242,9 @@ public final class CudnnPlanning {
     public void run() {
       try (var owner = new Closer()) {
         var planner = new Planner(cudnn, properties(owner), cache);
+        if (doubting) {
+          planner.doubtKeptRefusals();
+        }
         for (int i = take(); i >= 0; i = take()) {
           finished(i, planner.plan(kernels.get(i)));
         }
@@ -408,7 +435,7 @@ public final class CudnnPlanning {
 
     @Override
     public Products.Choice choose(MatrixProduct product) {
-      return new Products.Choice(0, productBytes, "cuBLASLt, which chooses on the device");
+      return new Products.Choice(0, productBytes, "cuBLASLt, which chooses on the device", "");
     }
 
     @Override

@@ -31,10 +31,10 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Plans in a folder, a file each, for one compilation: what was made before is not made again.
- * Nothing in the folder is believed but what its key and its hash vouch for, and the folder itself
- * must be such that nobody else can have put anything there. Whatever is wrong with a file, it is
- * as if it were not there, and it is written anew.
+ * Plans and other choices in a folder, a file each, for one compilation: what was made before is
+ * not made again. Nothing in the folder is believed but what its key and its hash vouch for, and
+ * the folder itself must be such that nobody else can have put anything there. Whatever is wrong
+ * with a file, it is as if it were not there, and it is written anew.
  *
  * <p>Any number of processes, on kinds of device that differ, may share a folder: files are written
  * under temporary names and renamed, and each kind of device has files of its own. Safe for use by
@@ -65,6 +65,8 @@ final class PlanCache {
   private final SortedSet<String> differences = new TreeSet<>();
   private int otherVersions;
   private boolean written;
+  private @Nullable String lacking;
+  private int notKept;
   private @Nullable IOException failure;
 
   private PlanCache(Path folder, Limits limits, NavigableSet<String> names) {
@@ -121,7 +123,19 @@ final class PlanCache {
     }
   }
 
-  /** The plan that was made for just this, if there is one. */
+  /**
+   * Keeps nothing from now on, and says so in the end, since cuDNN offers less here than elsewhere:
+   * without the driver's library it leaves engines out without a word, so that neither what it
+   * holds best is what an engine on a GPU is to take, nor what it refuses is refused there. What
+   * was kept before is taken all the same.
+   *
+   * @param libraries those that cuDNN lacks
+   */
+  synchronized void keepNothing(String libraries) {
+    lacking = libraries;
+  }
+
+  /** What was chosen for just this, if there is anything. */
   Optional<PlanEntry> find(PlanKey key) {
     String name = key.fileName();
     Optional<PlanEntry> found = read(name);
@@ -135,7 +149,10 @@ final class PlanCache {
     return found;
   }
 
-  /** Plans for the same on other devices of the architecture, the latest first. */
+  /**
+   * What was chosen for the same on other devices of the architecture, the latest first; what was
+   * refused there may be planned here.
+   */
   List<PlanEntry> relatives(PlanKey key) {
     String own = key.fileName();
     List<String> candidates =
@@ -148,10 +165,10 @@ final class PlanCache {
     for (String name : candidates) {
       read(name)
           .ifPresent(entry -> {
-            if (entry.key().isOfFamily(key) && entry.key().fileName().equals(name)) {
-              relatives.add(entry);
-            } else {
+            if (!entry.key().isOfFamily(key) || !entry.key().fileName().equals(name)) {
               ignore(name, "it is for " + entry.key());
+            } else if (!(entry.kept() instanceof PlanEntry.Refusal)) {
+              relatives.add(entry);
             }
           });
     }
@@ -184,6 +201,11 @@ final class PlanCache {
     }
   }
 
+  /** Takes note that what was kept for just this cannot be used. */
+  void ignore(PlanKey key, String why) {
+    ignore(key.fileName(), why);
+  }
+
   private void ignore(String name, String why) {
     LOG.log(
         Level.WARNING,
@@ -192,13 +214,11 @@ final class PlanCache {
         why);
   }
 
-  /** Keeps a plan for later; where it cannot be written, the compilation goes on without. */
-  void store(PlanKey key, Plan plan) {
-    store(PlanEntry.of(key, plan));
-  }
-
-  /** Keeps a plan, or that there is to be none, for later. */
+  /** Keeps a choice for later; where it cannot be written, the compilation goes on without. */
   void store(PlanEntry entry) {
+    if (isNotKept()) {
+      return;
+    }
     byte[] bytes = entry.bytes();
     if (bytes.length > PlanEntry.LONGEST) {
       LOG.log(Level.DEBUG, "a plan of {0} bytes is not kept: {1}", bytes.length, entry.key());
@@ -210,6 +230,11 @@ final class PlanCache {
     } catch (IOException e) {
       failed(e);
     }
+  }
+
+  private synchronized boolean isNotKept() {
+    notKept += lacking == null ? 0 : 1;
+    return lacking != null;
   }
 
   private synchronized void written() {
@@ -266,6 +291,15 @@ final class PlanCache {
   }
 
   private synchronized void report(String what) {
+    if (notKept > 0) {
+      LOG.log(
+          Level.WARNING,
+          "{0} plans of {1} are not kept in {2}, since cuDNN offers less without {3}",
+          notKept,
+          what,
+          folder,
+          lacking);
+    }
     int rebuilt = counts.getOrDefault(EnginePlan.Source.ENGINE_AND_KNOBS, 0);
     Level level = rebuilt > 0 || otherVersions > 0 ? Level.INFO : Level.DEBUG;
     if (!LOG.isLoggable(level)) {

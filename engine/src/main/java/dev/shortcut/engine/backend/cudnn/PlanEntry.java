@@ -14,71 +14,132 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntFunction;
 
 /**
- * A plan as it is kept: for what it was made, cuDNN's text of it, and the engine with its settings,
- * of which it can be made again where the text does not serve.
+ * A choice as it is kept: for what it was made, whether it was made by timing there, and what was
+ * chosen.
  *
- * <p>In a file: {@value #MAGIC} and the format as an int, the SHA-256 of the rest, the rest.
- * Numbers are big-endian, texts UTF-8 behind their length in bytes, lists behind their number of
- * elements.
+ * <p>In a file: {@value #MAGIC} and the format as an int, the SHA-256 of the rest, the rest: the
+ * key, the mark, the number of the kind, and what that kind holds. Numbers are big-endian, texts
+ * UTF-8 behind their length in bytes, lists behind their number of elements.
  *
  * @param key what it was made for
- * @param json cuDNN's own text
- * @param engine cuDNN's number of the engine; -1 where no plan is to be taken
- * @param knobs the engine's settings
- * @param numericalNotes what it does to the numbers
- * @param behaviorNotes what using it entails
- * @param workspaceBytes scratch space that it needs
+ * @param timed whether it was the fastest of several, run on a device with just this key
+ * @param kept what was chosen
  */
-record PlanEntry(
-    PlanKey key,
-    String json,
-    long engine,
-    List<KnobChoice> knobs,
-    Set<NumericalNote> numericalNotes,
-    Set<BehaviorNote> behaviorNotes,
-    long workspaceBytes) {
+record PlanEntry(PlanKey key, boolean timed, Kept kept) {
   /** The most bytes of a file; a plan with a compiled kernel in it has 250,000. */
   static final int LONGEST = 4 << 20;
 
   private static final int MAGIC = 0x53435000;
-  private static final int NO_ENGINE = -1;
   private static final int HASH_BYTES = 32;
   private static final int HEADER_BYTES = Integer.BYTES + HASH_BYTES;
 
-  /** Copies the collections. */
-  PlanEntry {
-    knobs = List.copyOf(knobs);
-    numericalNotes = Set.copyOf(numericalNotes);
-    behaviorNotes = Set.copyOf(behaviorNotes);
+  private static final int ENGINE = 0;
+  private static final int SLOWER = 1;
+  private static final int REFUSAL = 2;
+  private static final int RANK = 3;
+
+  /** What may be kept for a key. */
+  sealed interface Kept {}
+
+  /**
+   * A plan of cuDNN's.
+   *
+   * @param json cuDNN's own text
+   * @param engine cuDNN's number of the engine, of which with its settings the plan can be made
+   *     again where the text does not serve
+   * @param knobs the engine's settings
+   * @param numericalNotes what it does to the numbers
+   * @param behaviorNotes what using it entails
+   * @param workspaceBytes scratch space that it needs
+   */
+  record Engine(
+      String json,
+      long engine,
+      List<KnobChoice> knobs,
+      Set<NumericalNote> numericalNotes,
+      Set<BehaviorNote> behaviorNotes,
+      long workspaceBytes)
+      implements Kept {
+    /** Copies the collections. */
+    Engine {
+      knobs = List.copyOf(knobs);
+      numericalNotes = Set.copyOf(numericalNotes);
+      behaviorNotes = Set.copyOf(behaviorNotes);
+    }
   }
 
-  static PlanEntry of(PlanKey key, Plan plan) {
+  /** That no plan is to be taken for a kernel, since the same sum in the other order is faster. */
+  record Slower() implements Kept {}
+
+  /**
+   * That cuDNN has nothing suitable for a kernel.
+   *
+   * @param reasons why not, with what each was said of; of many or long ones only a part
+   */
+  record Refusal(Map<String, List<String>> reasons) implements Kept {
+    private static final int MOST_REASONS = 32;
+    private static final int MOST_CANDIDATES = 64;
+    private static final int LONGEST_REASON = 1000;
+    private static final int LONGEST_CANDIDATE = 100;
+
+    /** Copies the map as far as it is kept. */
+    Refusal {
+      Map<String, List<String>> some = new LinkedHashMap<>();
+      for (Map.Entry<String, List<String>> reason : reasons.entrySet()) {
+        if (some.size() == MOST_REASONS) {
+          break;
+        }
+        some.put(
+            cut(reason.getKey(), LONGEST_REASON),
+            reason.getValue().stream()
+                .limit(MOST_CANDIDATES)
+                .map(candidate -> cut(candidate, LONGEST_CANDIDATE))
+                .toList());
+      }
+      reasons = Collections.unmodifiableMap(some);
+    }
+
+    private static String cut(String text, int longest) {
+      if (text.length() <= longest) {
+        return text;
+      }
+      // Half of a pair could not be written.
+      boolean pair = Character.isHighSurrogate(text.charAt(longest - 1));
+      return text.substring(0, pair ? longest - 1 : longest);
+    }
+  }
+
+  /**
+   * One of cuBLASLt's suggestions for a matrix product, which is asked for again and compared.
+   *
+   * @param rank its place among those that compute as precisely as asked for, from 0 on
+   * @param workspaceBytes scratch space that it needs
+   * @param algorithm what cuBLASLt says that it is
+   */
+  record Rank(int rank, long workspaceBytes, String algorithm) implements Kept {}
+
+  /** A plan as it is kept. */
+  static PlanEntry of(PlanKey key, boolean timed, Plan plan) {
     return new PlanEntry(
         key,
-        plan.json(),
-        plan.engine(),
-        plan.knobs(),
-        plan.numericalNotes(),
-        plan.behaviorNotes(),
-        plan.workspaceBytes());
-  }
-
-  /** That no plan is to be taken for a kernel, since the same in another order is faster. */
-  static PlanEntry passedOver(PlanKey key) {
-    return new PlanEntry(key, "", NO_ENGINE, List.of(), Set.of(), Set.of(), 0);
-  }
-
-  /** Whether it says that no plan is to be taken. */
-  boolean isPassedOver() {
-    return engine == NO_ENGINE;
+        timed,
+        new Engine(
+            plan.json(),
+            plan.engine(),
+            plan.knobs(),
+            plan.numericalNotes(),
+            plan.behaviorNotes(),
+            plan.workspaceBytes()));
   }
 
   /** The bytes of its file. */
@@ -86,23 +147,38 @@ record PlanEntry(
     var body = new ByteArrayOutputStream();
     try (var out = new DataOutputStream(body)) {
       text(out, key.kernel());
-      out.writeLong(key.cudnn());
+      text(out, key.library());
       out.writeLong(key.architecture());
       out.writeInt(key.device().size());
       for (Map.Entry<String, Long> field : key.device().entrySet()) {
         text(out, field.getKey());
         out.writeLong(field.getValue());
       }
-      text(out, json);
-      out.writeLong(engine);
-      out.writeInt(knobs.size());
-      for (KnobChoice knob : knobs) {
-        out.writeInt(knob.type().code());
-        out.writeLong(knob.value());
+      out.writeBoolean(timed);
+      switch (kept) {
+        case Engine plan -> {
+          out.writeByte(ENGINE);
+          write(out, plan);
+        }
+        case Slower _ -> out.writeByte(SLOWER);
+        case Refusal refusal -> {
+          out.writeByte(REFUSAL);
+          out.writeInt(refusal.reasons().size());
+          for (Map.Entry<String, List<String>> reason : refusal.reasons().entrySet()) {
+            text(out, reason.getKey());
+            out.writeInt(reason.getValue().size());
+            for (String candidate : reason.getValue()) {
+              text(out, candidate);
+            }
+          }
+        }
+        case Rank rank -> {
+          out.writeByte(RANK);
+          out.writeInt(rank.rank());
+          out.writeLong(rank.workspaceBytes());
+          text(out, rank.algorithm());
+        }
       }
-      numbers(out, numericalNotes.stream().map(NumericalNote::code).toList());
-      numbers(out, behaviorNotes.stream().map(BehaviorNote::code).toList());
-      out.writeLong(workspaceBytes);
     } catch (IOException e) {
       throw new UncheckedIOException("writing to memory", e);
     }
@@ -112,6 +188,19 @@ record PlanEntry(
         .put(PlanKey.sha256().digest(written))
         .put(written)
         .array();
+  }
+
+  private static void write(DataOutputStream out, Engine plan) throws IOException {
+    text(out, plan.json());
+    out.writeLong(plan.engine());
+    out.writeInt(plan.knobs().size());
+    for (KnobChoice knob : plan.knobs()) {
+      out.writeInt(knob.type().code());
+      out.writeLong(knob.value());
+    }
+    numbers(out, plan.numericalNotes().stream().map(NumericalNote::code).toList());
+    numbers(out, plan.behaviorNotes().stream().map(BehaviorNote::code).toList());
+    out.writeLong(plan.workspaceBytes());
   }
 
   private static void text(DataOutputStream out, String text) throws IOException {
@@ -160,26 +249,71 @@ record PlanEntry(
 
   private static PlanEntry body(ByteBuffer in) throws IOException {
     String kernel = text(in);
-    long cudnn = in.getLong();
+    String library = text(in);
     long architecture = in.getLong();
     Map<String, Long> device = new HashMap<>();
     for (int left = count(in, Integer.BYTES + Long.BYTES); left > 0; left--) {
       device.put(text(in), in.getLong());
     }
+    boolean timed = flag(in);
+    return new PlanEntry(new PlanKey(kernel, library, architecture, device), timed, kept(in));
+  }
+
+  private static Kept kept(ByteBuffer in) throws IOException {
+    int kind = in.get();
+    return switch (kind) {
+      case ENGINE -> engine(in);
+      case SLOWER -> new Slower();
+      case REFUSAL -> refusal(in);
+      case RANK -> new Rank(number(in), in.getLong(), text(in));
+      default -> throw new IOException("it is of a kind %d that there is not".formatted(kind));
+    };
+  }
+
+  private static Engine engine(ByteBuffer in) throws IOException {
     String json = text(in);
     long engine = in.getLong();
     List<KnobChoice> knobs = new ArrayList<>();
     for (int left = count(in, Integer.BYTES + Long.BYTES); left > 0; left--) {
       knobs.add(new KnobChoice(new KnobType(in.getInt()), in.getLong()));
     }
-    return new PlanEntry(
-        new PlanKey(kernel, cudnn, architecture, device),
+    return new Engine(
         json,
         engine,
         knobs,
         notes(in, NumericalNote::new),
         notes(in, BehaviorNote::new),
         in.getLong());
+  }
+
+  private static Refusal refusal(ByteBuffer in) throws IOException {
+    Map<String, List<String>> reasons = new LinkedHashMap<>();
+    for (int left = count(in, 2 * Integer.BYTES); left > 0; left--) {
+      String reason = text(in);
+      List<String> candidates = new ArrayList<>();
+      for (int more = count(in, Integer.BYTES); more > 0; more--) {
+        candidates.add(text(in));
+      }
+      reasons.put(reason, candidates);
+    }
+    return new Refusal(reasons);
+  }
+
+  private static boolean flag(ByteBuffer in) throws IOException {
+    byte value = in.get();
+    if (value != 0 && value != 1) {
+      throw new IOException("a mark in it is %d".formatted(value));
+    }
+    return value == 1;
+  }
+
+  /** A number that counts something. */
+  private static int number(ByteBuffer in) throws IOException {
+    int number = in.getInt();
+    if (number < 0) {
+      throw new IOException("a number in it is %d".formatted(number));
+    }
+    return number;
   }
 
   private static String text(ByteBuffer in) throws IOException {

@@ -1,5 +1,6 @@
 package dev.shortcut.engine.backend.cudnn;
 
+import dev.shortcut.bindings.cublas.CublasLt;
 import dev.shortcut.bindings.cudnn.Cudnn;
 import dev.shortcut.bindings.cudnn.DeviceProperties;
 import java.nio.charset.StandardCharsets;
@@ -12,21 +13,23 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * What a plan was made for. Those of one family, which differ only in {@code device}, are made by
+ * What a choice was made for. Plans of one family, which differ only in {@code device}, are made by
  * the same engines, so that engine and settings of one serve the other; a plan itself serves only
- * where the whole key is the same.
+ * where the whole key is the same, and so does everything else that is kept.
  *
- * @param kernel what is computed, all that is told cuDNN of it
- * @param cudnn cuDNN's version, whose engines have numbers of their own
+ * @param kernel what is computed, all that is told the library of it
+ * @param library the one that was asked, with its version, whose engines or rankings are its own:
+ *     {@code cudnn92000} or {@code cublaslt120901}
  * @param architecture the device's, as cuDNN writes it
  * @param device the other fields that cuDNN compares before it restores a plan
  */
-record PlanKey(String kernel, long cudnn, long architecture, Map<String, Long> device) {
+record PlanKey(String kernel, String library, long architecture, Map<String, Long> device) {
   /**
    * The format of what is kept, and the way in which graphs are made of kernels ({@link
-   * CudnnGraphs}): a change of either is another format.
+   * CudnnGraphs}) and suggestions are asked for ({@link Products}): a change of either is another
+   * format.
    */
-  static final int FORMAT = 1;
+  static final int FORMAT = 2;
 
   /** How the names of files with plans end. */
   static final String SUFFIX = ".plan";
@@ -40,14 +43,31 @@ record PlanKey(String kernel, long cudnn, long architecture, Map<String, Long> d
     device = new TreeMap<>(device);
   }
 
-  /** The key of a kernel on a device. */
-  static PlanKey of(CudnnKernel kernel, Cudnn cudnn, DeviceProperties properties) {
-    Map<String, Long> device = new TreeMap<>(properties.compared());
+  /**
+   * The key of a kernel on a device.
+   *
+   * @param compared the device's fields, as {@link DeviceProperties#compared} gives them
+   */
+  static PlanKey of(CudnnKernel kernel, Cudnn cudnn, Map<String, Long> compared) {
+    return of(text(kernel), "cudnn" + cudnn.version(), compared);
+  }
+
+  /**
+   * The key of a matrix product on a device.
+   *
+   * @param compared the device's fields, as {@link DeviceProperties#compared} gives them
+   */
+  static PlanKey of(MatrixProduct product, CublasLt cublasLt, Map<String, Long> compared) {
+    return of(text(product), "cublaslt" + cublasLt.version(), compared);
+  }
+
+  private static PlanKey of(String text, String library, Map<String, Long> compared) {
+    Map<String, Long> device = new TreeMap<>(compared);
     Long architecture = device.remove(ARCHITECTURE);
     if (architecture == null) {
       throw new IllegalStateException("a device without " + ARCHITECTURE + ": " + device);
     }
-    return new PlanKey(text(kernel), cudnn.version(), architecture, device);
+    return new PlanKey(text, library, architecture, device);
   }
 
   /** All numbers of a kernel, each with its name. */
@@ -79,6 +99,18 @@ record PlanKey(String kernel, long cudnn, long architecture, Map<String, Long> d
     };
   }
 
+  /** All numbers of a matrix product, and the bound that suggestions are asked for with. */
+  private static String text(MatrixProduct product) {
+    return "product %s rows=%d columns=%d depth=%d relu=%b workspace=%d"
+        .formatted(
+            product.arithmetic().name(),
+            product.rows(),
+            product.columns(),
+            product.depth(),
+            product.relu(),
+            Planner.WORKSPACE_LIMIT);
+  }
+
   /** The beginning of the names of all plans for the kernel, whoever made them. */
   String kernelPrefix() {
     return hash(kernel, KERNEL_DIGITS) + "-";
@@ -86,7 +118,7 @@ record PlanKey(String kernel, long cudnn, long architecture, Map<String, Long> d
 
   /** The beginning of the names of the family's plans. */
   String familyPrefix() {
-    return "%sf%d-cudnn%d%s".formatted(kernelPrefix(), FORMAT, cudnn, architecturePart());
+    return "%sf%d-%s%s".formatted(kernelPrefix(), FORMAT, library, architecturePart());
   }
 
   private String architecturePart() {
@@ -106,7 +138,7 @@ record PlanKey(String kernel, long cudnn, long architecture, Map<String, Long> d
   /** Whether engines and settings of the one serve the other. */
   boolean isOfFamily(PlanKey other) {
     return kernel.equals(other.kernel)
-        && cudnn == other.cudnn
+        && library.equals(other.library)
         && architecture == other.architecture;
   }
 

@@ -4,6 +4,7 @@ import dev.shortcut.bindings.cudnn.BehaviorNote;
 import dev.shortcut.bindings.cudnn.Cudnn;
 import dev.shortcut.bindings.cudnn.CudnnException;
 import dev.shortcut.bindings.cudnn.CudnnHandle;
+import dev.shortcut.bindings.cudnn.CudnnStatus;
 import dev.shortcut.bindings.cudnn.DeviceProperties;
 import dev.shortcut.bindings.cudnn.EngineConfig;
 import dev.shortcut.bindings.cudnn.ExecutionPlan;
@@ -18,6 +19,7 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -45,6 +47,9 @@ final class Planner {
 
   private static final Logger LOG = System.getLogger(Planner.class.getName());
 
+  private static final Map<String, List<String>> SLOWER =
+      Map.of("is slower", List.of("than the sum in the other order, when both were timed"));
+
   /** Engines that compute something else than was asked for, or something else every time. */
   private static final List<NumericalNote> NEVER =
       List.of(
@@ -56,6 +61,14 @@ final class Planner {
   private final DeviceProperties properties;
   private final @Nullable PlanCache cache;
   private final Map<CudnnKernel, Outcome> outcomes = new HashMap<>();
+
+  /** What was taken after timing, now or at an earlier start on such a device. */
+  private final Set<CudnnKernel> timed = new HashSet<>();
+
+  /** Kernels of whose candidates some failed for reasons that may go away. */
+  private final Set<CudnnKernel> unsettled = new HashSet<>();
+
+  private boolean doubting;
 
   /**
    * A planner for one kind of device.
@@ -80,8 +93,10 @@ final class Planner {
    *
    * @param kernel what was wanted
    * @param reasons why not, with what each was said of
+   * @param kept whether that was found out at an earlier start
    */
-  record Refused(CudnnKernel kernel, Map<String, List<String>> reasons) implements Outcome {
+  record Refused(CudnnKernel kernel, Map<String, List<String>> reasons, boolean kept)
+      implements Outcome {
     @Override
     public String toString() {
       return "%s: %s".formatted(kernel, reasons.isEmpty() ? "no candidates" : words(reasons));
@@ -99,48 +114,121 @@ final class Planner {
     return outcome;
   }
 
+  /**
+   * Whether what is taken for a kernel was timed on such a device, so that it need not be again.
+   */
+  boolean isTimed(CudnnKernel kernel) {
+    return timed.contains(kernel);
+  }
+
+  /**
+   * From now on asks cuDNN for what it refused at an earlier start, as if that were not kept.
+   *
+   * @return whether anything was taken to be refused for that reason until now
+   */
+  boolean doubtKeptRefusals() {
+    doubting = true;
+    return outcomes
+        .values()
+        .removeIf(outcome -> outcome instanceof Refused(_, _, boolean kept) && kept);
+  }
+
+  private PlanKey key(CudnnKernel kernel) {
+    return PlanKey.of(kernel, cudnn, properties.compared());
+  }
+
   private Outcome search(CudnnKernel kernel, PlanCache plans) {
     long start = System.nanoTime();
-    PlanKey key = PlanKey.of(kernel, cudnn, properties);
+    PlanKey key = key(kernel);
     Optional<PlanEntry> kept = plans.find(key);
-    if (kept.isPresent() && kept.get().isPassedOver()) {
+    Optional<Outcome> outcome = kept.flatMap(entry -> asKept(kernel, entry, start));
+    if (outcome.isPresent()) {
       plans.taken();
-      return passedOver(kernel);
-    }
-    Optional<Plan> restored = kept.flatMap(entry -> restored(kernel, entry, start));
-    if (restored.isPresent()) {
-      plans.taken();
-      return new Found(restored.get());
+      return outcome.get();
     }
     for (PlanEntry entry : Stream.concat(kept.stream(), plans.relatives(key).stream()).toList()) {
-      if (entry.isPassedOver()) {
-        plans.rebuilt(key, entry.key());
-        plans.store(PlanEntry.passedOver(key));
-        return passedOver(kernel);
-      }
-      Optional<Plan> rebuilt = rebuilt(kernel, entry, start);
+      Optional<Outcome> rebuilt = madeAgain(kernel, entry, start);
       if (rebuilt.isPresent()) {
+        // What is fastest on one device need not be on another.
+        boolean stillTimed = entry.timed() && entry.key().equals(key);
+        if (stillTimed) {
+          timed.add(kernel);
+        }
         plans.rebuilt(key, entry.key());
-        plans.store(key, rebuilt.get());
-        return new Found(rebuilt.get());
+        plans.store(entry(key, stillTimed, rebuilt.get()));
+        return rebuilt.get();
       }
     }
-    Outcome outcome = search(kernel);
-    if (outcome instanceof Found found) {
+    Outcome found = search(kernel);
+    if (found instanceof Found) {
       plans.chosen(key);
-      plans.store(key, found.plan());
+    }
+    if (!unsettled.contains(kernel)) {
+      plans.store(entry(key, false, found));
+    }
+    return found;
+  }
+
+  /** What an entry for this very kernel and device says, if it can be used as it is. */
+  private Optional<Outcome> asKept(CudnnKernel kernel, PlanEntry entry, long start) {
+    Optional<Outcome> outcome =
+        switch (entry.kept()) {
+          case PlanEntry.Engine plan ->
+              restored(kernel, plan, start)
+                  .map(made ->
+                      new Found(
+                          entry.timed()
+                              ? made.describedAs(
+                                  made.description() + ", the fastest at an earlier start")
+                              : made));
+          case PlanEntry.Slower _ -> slower(kernel);
+          case PlanEntry.Refusal(var reasons) ->
+              doubting ? Optional.empty() : Optional.of(new Refused(kernel, reasons, true));
+          case PlanEntry.Rank _ -> Optional.empty();
+        };
+    if (outcome.isPresent() && entry.timed()) {
+      timed.add(kernel);
     }
     return outcome;
   }
 
+  /** What comes of an entry for such a device, or for another one. */
+  private Optional<Outcome> madeAgain(CudnnKernel kernel, PlanEntry entry, long start) {
+    return switch (entry.kept()) {
+      case PlanEntry.Engine plan -> rebuilt(kernel, plan, start).map(Found::new);
+      case PlanEntry.Slower _ -> slower(kernel);
+      case PlanEntry.Refusal _, PlanEntry.Rank _ -> Optional.empty();
+    };
+  }
+
+  /** That the other order of the sum is faster, if there is one that has a plan. */
+  private Optional<Outcome> slower(CudnnKernel kernel) {
+    if (!(kernel instanceof CudnnKernel.Convolution convolution)) {
+      return Optional.empty();
+    }
+    Outcome slower = passedOver(kernel);
+    // Where both are said to be slower, the one that is asked for first is believed to be.
+    outcomes.put(kernel, slower);
+    return convolution.otherOrder().filter(other -> plan(other) instanceof Found).map(_ -> slower);
+  }
+
   private static Refused passedOver(CudnnKernel kernel) {
-    return new Refused(
-        kernel,
-        Map.of("is slower", List.of("than the sum in the other order, when both were timed")));
+    return new Refused(kernel, SLOWER, false);
+  }
+
+  private static PlanEntry entry(PlanKey key, boolean timed, Outcome outcome) {
+    return switch (outcome) {
+      case Found(Plan plan) -> PlanEntry.of(key, timed, plan);
+      case Refused(_, var reasons, _) ->
+          new PlanEntry(
+              key,
+              timed,
+              reasons.equals(SLOWER) ? new PlanEntry.Slower() : new PlanEntry.Refusal(reasons));
+    };
   }
 
   /** The plan as it was kept, if cuDNN takes it for this device. */
-  private Optional<Plan> restored(CudnnKernel kernel, PlanEntry entry, long start) {
+  private Optional<Plan> restored(CudnnKernel kernel, PlanEntry.Engine entry, long start) {
     if (unsuitable(kernel, entry.numericalNotes()).isPresent()
         || isTooMuch(entry.workspaceBytes())) {
       return Optional.empty();
@@ -157,7 +245,7 @@ final class Planner {
   }
 
   /** A plan of the same engine with the same settings, if it does what is wanted here, too. */
-  private Optional<Plan> rebuilt(CudnnKernel kernel, PlanEntry entry, long start) {
+  private Optional<Plan> rebuilt(CudnnKernel kernel, PlanEntry.Engine entry, long start) {
     try (var owner = new Closer()) {
       OperationGraph graph = CudnnGraphs.build(cudnn, owner, kernel);
       EngineConfig config =
@@ -170,8 +258,7 @@ final class Planner {
         return Optional.empty();
       }
       var made =
-          new PlanEntry(
-              entry.key(),
+          new PlanEntry.Engine(
               plan.json(),
               config.engineIndex(),
               config.knobs(),
@@ -185,7 +272,7 @@ final class Planner {
     }
   }
 
-  private static Plan plan(PlanEntry entry, EnginePlan.Source source, long start) {
+  private static Plan plan(PlanEntry.Engine entry, EnginePlan.Source source, long start) {
     return new Plan(
         entry.json(),
         entry.engine(),
@@ -202,17 +289,19 @@ final class Planner {
   }
 
   private Outcome search(CudnnKernel kernel) {
-    Map<String, List<String>> passedOver = new LinkedHashMap<>();
+    var passedOver = new PassedOver();
     List<Plan> found = suitable(kernel, 1, passedOver);
-    return found.isEmpty() ? new Refused(kernel, passedOver) : new Found(found.getFirst());
+    return found.isEmpty()
+        ? new Refused(kernel, passedOver.reasons, false)
+        : new Found(found.getFirst());
   }
 
   /** The first of those that may be taken, in the order in which they are tried. */
   List<Plan> alternatives(CudnnKernel kernel, int most) {
-    return suitable(kernel, most, new LinkedHashMap<>());
+    return suitable(kernel, most, new PassedOver());
   }
 
-  private List<Plan> suitable(CudnnKernel kernel, int most, Map<String, List<String>> passedOver) {
+  private List<Plan> suitable(CudnnKernel kernel, int most, PassedOver passedOver) {
     long start = System.nanoTime();
     List<Plan> found = new ArrayList<>();
     try (var owner = new Closer()) {
@@ -235,14 +324,49 @@ final class Planner {
                     ranked.size() - 1,
                     EnginePlan.Source.HEURISTICS,
                     System.nanoTime() - start,
-                    description(candidate, mode, ranked, passedOver)));
+                    description(candidate, mode, ranked, passedOver.reasons)));
             return found.size() == most;
           });
     } catch (CudnnException e) {
       // A graph that is refused as a whole has no candidates; others may be taken instead.
-      passOver(passedOver, String.valueOf(e.getMessage()), "the graph");
+      passedOver.add(String.valueOf(e.getMessage()), "the graph", e);
+    }
+    if (passedOver.mayPass) {
+      unsettled.add(kernel);
+    } else {
+      unsettled.remove(kernel);
     }
     return found;
+  }
+
+  /** What was not taken, and why. */
+  private static final class PassedOver {
+    private final Map<String, List<String>> reasons = new LinkedHashMap<>();
+    private boolean mayPass;
+
+    void add(String reason, String candidate) {
+      reasons.computeIfAbsent(reason, _ -> new ArrayList<>()).add(candidate);
+    }
+
+    void add(String reason, String candidate, CudnnException failure) {
+      add(reason, candidate);
+      mayPass |= mayPass(failure);
+    }
+
+    /** Whether it may work at another time: for want of a library, of memory, or of the device. */
+    private static boolean mayPass(CudnnException e) {
+      return switch (e.status()) {
+        case NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING,
+            NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE,
+            INTERNAL_ERROR_HOST_ALLOCATION_FAILED,
+            INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ->
+            true;
+        // Also a kernel that cannot be compiled is the kernel's fault.
+        default ->
+            e.code() < CudnnStatus.BAD_PARAM.code()
+                || e.code() >= CudnnStatus.EXECUTION_FAILED.code();
+      };
+    }
   }
 
   /** Is given what may be taken. */
@@ -265,7 +389,7 @@ final class Planner {
       @Nullable CudnnHandle handle,
       long mostWorkspace,
       Closer owner,
-      Map<String, List<String>> passedOver,
+      PassedOver passedOver,
       Taker taker) {
     for (HeuristicMode mode : List.of(HeuristicMode.A, HeuristicMode.FALLBACK)) {
       List<EngineConfig> ranked = candidates(owner, graph, handle, mode, passedOver);
@@ -273,14 +397,13 @@ final class Planner {
         String engine = mode + " engine " + candidate.engineIndex();
         Optional<String> unsuitable = unsuitable(kernel, candidate.numericalNotes());
         if (unsuitable.isPresent()) {
-          passOver(passedOver, unsuitable.get(), engine);
+          passedOver.add(unsuitable.get(), engine);
           continue;
         }
         try {
           ExecutionPlan plan = ExecutionPlan.of(cudnn, owner, candidate, handle);
           if (isTooMuch(plan.workspaceBytes()) || plan.workspaceBytes() > mostWorkspace) {
-            passOver(
-                passedOver,
+            passedOver.add(
                 String.format(
                     Locale.ROOT,
                     "wants more scratch space than %,d bytes",
@@ -292,7 +415,7 @@ final class Planner {
             return;
           }
         } catch (CudnnException e) {
-          passOver(passedOver, "cannot be made: " + e.reason(), engine);
+          passedOver.add("cannot be made: " + e.reason(), engine, e);
         }
       }
     }
@@ -303,13 +426,13 @@ final class Planner {
       OperationGraph graph,
       @Nullable CudnnHandle handle,
       HeuristicMode mode,
-      Map<String, List<String>> passedOver) {
+      PassedOver passedOver) {
     try {
       return handle == null
           ? Heuristics.candidates(cudnn, owner, graph, mode, properties)
           : Heuristics.candidates(cudnn, owner, graph, mode);
     } catch (CudnnException e) {
-      passOver(passedOver, e.reason(), "heuristic " + mode);
+      passedOver.add(e.reason(), "heuristic " + mode, e);
       return List.of();
     }
   }
@@ -337,7 +460,7 @@ final class Planner {
     } catch (CudnnException e) {
       LOG.log(Level.DEBUG, "{0}: the same engine is refused: {1}", kernel, e.getMessage());
     }
-    Map<String, List<String>> passedOver = new LinkedHashMap<>();
+    var passedOver = new PassedOver();
     List<ExecutionPlan> found = new ArrayList<>();
     search(
         kernel,
@@ -347,27 +470,35 @@ final class Planner {
         owner,
         passedOver,
         (_, plan, _, _) -> found.add(plan));
-    LOG.log(Level.DEBUG, "built for the handle, passed over: {0}", new Refused(kernel, passedOver));
+    LOG.log(
+        Level.DEBUG,
+        "built for the handle, passed over: {0}",
+        new Refused(kernel, passedOver.reasons, false));
     return found.stream().findFirst();
   }
 
-  /** Takes something else for a kernel from now on, also at the next start. */
-  void choose(CudnnKernel kernel, Outcome outcome) {
-    outcomes.put(kernel, outcome);
-    if (cache != null) {
-      PlanKey key = PlanKey.of(kernel, cudnn, properties);
-      cache.store(
-          switch (outcome) {
-            case Found found -> PlanEntry.of(key, found.plan());
-            case Refused _ -> PlanEntry.passedOver(key);
-          });
+  /**
+   * Takes what was the fastest from now on, also at the next start on such a device.
+   *
+   * @param asked what lowering asks for first
+   * @param taken what the plan is of: the same, or the same sum in the other order
+   */
+  void choose(CudnnKernel asked, CudnnKernel taken, Plan plan) {
+    boolean settled = !unsettled.contains(asked) && !unsettled.contains(taken);
+    // A plan first: whoever comes between the two finds one in any case.
+    choose(taken, new Found(plan), settled);
+    if (!asked.equals(taken)) {
+      choose(asked, passedOver(asked), settled);
     }
-    LOG.log(Level.DEBUG, "{0}: {1}", kernel, outcome);
   }
 
-  private static void passOver(
-      Map<String, List<String>> passedOver, String reason, String candidate) {
-    passedOver.computeIfAbsent(reason, _ -> new ArrayList<>()).add(candidate);
+  private void choose(CudnnKernel kernel, Outcome outcome, boolean settled) {
+    outcomes.put(kernel, outcome);
+    timed.add(kernel);
+    if (cache != null && settled) {
+      cache.store(entry(key(kernel), true, outcome));
+    }
+    LOG.log(Level.DEBUG, "{0}: {1}", kernel, outcome);
   }
 
   private static boolean isTooMuch(long workspaceBytes) {

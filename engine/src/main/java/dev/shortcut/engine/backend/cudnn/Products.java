@@ -12,17 +12,20 @@ import java.util.Map;
 
 /**
  * Chooses cuBLASLt's algorithms for matrix products on one device, whose context must be current:
- * other than cuDNN it wants the device to be there. Equal products are chosen for once. Not
- * thread-safe.
+ * other than cuDNN it wants the device to be there. What was chosen on an equal device, or by
+ * timing at an earlier start, is taken if cuBLASLt suggests the same once more. Equal products are
+ * chosen for once. Not thread-safe.
  */
 final class Products {
   private static final Logger LOG = System.getLogger(Products.class.getName());
 
   private final CublasLtHandle blas;
+  private final DeviceKind kind;
   private final Map<MatrixProduct, Choice> choices = new HashMap<>();
 
-  Products(CublasLtHandle blas) {
+  Products(CublasLtHandle blas, DeviceKind kind) {
     this.blas = blas;
+    this.kind = kind;
   }
 
   /**
@@ -31,14 +34,26 @@ final class Products {
    * @param rank its place among cuBLASLt's suggestions that compute as precisely as asked for, from
    *     0 on
    * @param workspaceBytes scratch space that it needs
-   * @param description for people
+   * @param algorithm what cuBLASLt says that it is
+   * @param timing what came of timing; empty where it was not timed
    */
-  record Choice(int rank, long workspaceBytes, String description) {
+  record Choice(int rank, long workspaceBytes, String algorithm, String timing) {
     private static Choice of(int rank, MatmulPlan plan) {
       return new Choice(
           rank,
           plan.workspaceBytes(),
-          "cuBLASLt %s [%s]".formatted(plan.description(), plan.numericalImplementation()));
+          "cuBLASLt %s [%s]".formatted(plan.description(), plan.numericalImplementation()),
+          "");
+    }
+
+    /** Whether it was timed to be the fastest on such a device. */
+    boolean timed() {
+      return !timing.isEmpty();
+    }
+
+    /** For people. */
+    String description() {
+      return timed() ? algorithm + ", " + timing : algorithm;
     }
 
     /**
@@ -50,8 +65,8 @@ final class Products {
       return MatmulPlan.of(blas, product.matmul(), Planner.WORKSPACE_LIMIT, rank);
     }
 
-    Choice describedAs(String text) {
-      return new Choice(rank, workspaceBytes, text);
+    private Choice timedToBe(String remark) {
+      return new Choice(rank, workspaceBytes, algorithm, remark);
     }
   }
 
@@ -63,10 +78,40 @@ final class Products {
   Choice choose(MatrixProduct product) {
     Choice choice = choices.get(product);
     if (choice == null) {
-      choice = ranked(product, 0);
+      choice =
+          kind.chosen(product)
+              .filter(known -> isSuggested(product, known))
+              .orElseGet(() -> ranked(product, 0));
+      kind.taken(product, choice);
       choices.put(product, choice);
     }
     return choice;
+  }
+
+  /** Whether cuBLASLt's suggestion of that rank is still what it was. */
+  private boolean isSuggested(MatrixProduct product, Choice known) {
+    String now;
+    try {
+      Choice suggested = ranked(product, known.rank());
+      if (suggested.algorithm().equals(known.algorithm())
+          && suggested.workspaceBytes() == known.workspaceBytes()) {
+        return true;
+      }
+      now = "%s with %,d bytes".formatted(suggested.algorithm(), suggested.workspaceBytes());
+    } catch (CublasException e) {
+      now = String.valueOf(e.getMessage());
+    }
+    kind.notTaken(
+        product,
+        "suggestion %d was %s with %,d bytes, and now: %s"
+            .formatted(known.rank(), known.algorithm(), known.workspaceBytes(), now));
+    return false;
+  }
+
+  /** Whether what is taken for a product was timed on such a device. */
+  boolean isTimed(MatrixProduct product) {
+    Choice choice = choices.get(product);
+    return choice != null && choice.timed();
   }
 
   /** The first of cuBLASLt's suggestions that compute as precisely as asked for. */
@@ -90,8 +135,14 @@ final class Products {
     }
   }
 
-  /** Takes something else for a product from now on. */
-  void choose(MatrixProduct product, Choice choice) {
-    choices.put(product, choice);
+  /**
+   * Takes what was the fastest from now on, also at the next start on such a device.
+   *
+   * @param remark what came of timing
+   */
+  void choose(MatrixProduct product, Choice choice, String remark) {
+    Choice timed = choice.timedToBe(remark);
+    choices.put(product, timed);
+    kind.choose(product, timed);
   }
 }

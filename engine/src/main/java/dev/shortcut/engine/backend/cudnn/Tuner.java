@@ -29,7 +29,8 @@ import java.util.SequencedSet;
  * Replaces what cuDNN and cuBLASLt hold best by what is fastest here: runs the first few candidates
  * that may be taken in turns, several rounds of them, and takes the one with the smallest median. A
  * residual is tried before the bias and behind it. What is taken stays for as long as the model
- * lives, so that its results are the same on every run.
+ * lives, so that its results are the same on every run; where choices are kept, later models on
+ * such a device take it without timing anything.
  *
  * <p>Buffers are its own and hold zeros. Used by the compiling thread, with the context current.
  */
@@ -67,7 +68,10 @@ final class Tuner {
     void with(String remark);
   }
 
-  /** Chooses for everything that the programs run. They must be made anew then. */
+  /**
+   * Chooses for everything that the programs run and that was not timed on such a device before.
+   * They must be made anew then.
+   */
   void tune(List<Program> programs) {
     SequencedSet<CudnnKernel> kernels = new LinkedHashSet<>();
     SequencedSet<MatrixProduct> products = new LinkedHashSet<>();
@@ -79,6 +83,11 @@ final class Tuner {
           case Program.Legacy _, Program.Launch _ -> {}
         }
       }
+    }
+    kernels.removeIf(device.planner()::isTimed);
+    products.removeIf(device.products()::isTimed);
+    if (kernels.isEmpty() && products.isEmpty()) {
+      return;
     }
     long start = System.nanoTime();
     kernels.forEach(kernel -> tune(kernel.toString(), slot -> candidates(kernel, slot)));
@@ -150,7 +159,11 @@ final class Tuner {
         LOG.log(Level.DEBUG, "{0}: {1} is not timed: {2}", what, candidate.name(), e.getMessage());
       }
     }
-    if (ready.size() < 2) {
+    if (ready.isEmpty()) {
+      return;
+    }
+    if (ready.size() == 1) {
+      ready.getFirst().choose().with("the only one that there is to time");
       return;
     }
     double[] micros = micros(ready, stream, owner);
@@ -252,16 +265,7 @@ final class Tuner {
    * @param order what is taken: the same, or the same sum in the other order
    */
   private void take(CudnnKernel asked, CudnnKernel order, Plan plan, String remark) {
-    String description = plan.description() + ", " + remark;
-    if (!asked.equals(order)) {
-      device
-          .planner()
-          .choose(
-              asked,
-              new Planner.Refused(
-                  asked, Map.of("is slower", List.of("than the sum in the other order"))));
-    }
-    device.planner().choose(order, new Planner.Found(plan.describedAs(description)));
+    device.planner().choose(asked, order, plan.describedAs(plan.description() + ", " + remark));
   }
 
   /** Zeros for each of a kernel's tensors, by unique id. */
@@ -304,10 +308,7 @@ final class Tuner {
           new Candidate(
               choice.description(),
               () -> plan.run(bench.stream(), x, w, bias, y, workspace),
-              remark ->
-                  device
-                      .products()
-                      .choose(product, choice.describedAs(choice.description() + ", " + remark))));
+              remark -> device.products().choose(product, choice, remark)));
     }
     return candidates;
   }

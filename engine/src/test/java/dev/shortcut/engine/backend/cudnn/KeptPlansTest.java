@@ -2,11 +2,15 @@ package dev.shortcut.engine.backend.cudnn;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.shortcut.bindings.cudnn.CudnnStatus;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.Model;
+import dev.shortcut.engine.ModelException;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.Precision;
@@ -20,15 +24,21 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Engines that are opened again, on the same device or another one, with a folder of plans. */
 @Tag("native")
@@ -69,18 +79,47 @@ class KeptPlansTest {
    * @param results of the images
    * @param rankings how often cuDNN was asked for engines
    * @param made how many plans it made
+   * @param timings how often the device was asked how long something took
    * @param log what the cache had to say
+   * @param kernels by what each node was computed, with its batch
    */
-  private record Run(float[] results, long rankings, long made, List<String> log) {}
+  private record Run(
+      float[] results,
+      long rankings,
+      long made,
+      long timings,
+      List<String> log,
+      Map<String, String> kernels) {
+    String kernel(String node) {
+      return Objects.requireNonNull(kernels.get(node + IMAGES));
+    }
+  }
 
   private Run run() throws InterruptedException {
+    return run(options);
+  }
+
+  private Run runTuned() throws InterruptedException {
+    return run(options.withTuned(true));
+  }
+
+  private Run run(Options options) throws InterruptedException {
     int before = SoftwareDevice.log().size();
     try (var logged = new Logged(PlanCache.class);
         Engine engine = Engine.open(Model.of(GRAPH, weights), options)) {
       float[] results = engine.run(images);
       List<String> log = SoftwareDevice.log().subList(before, SoftwareDevice.log().size());
+      Map<String, String> kernels = new HashMap<>();
+      for (KernelReport kernel : engine.kernels()) {
+        kernels.put(kernel.node().name() + kernel.batch(), kernel.implementation());
+      }
       return new Run(
-          results, count(log, "cudnn heuristics"), count(log, "cudnn planning"), logged.lines());
+          results,
+          count(log, "cudnn heuristics"),
+          count(log, "cudnn planning"),
+          count(log, "cuda cuEventElapsedTime"),
+          logged.lines(),
+          kernels);
     }
   }
 
@@ -150,7 +189,13 @@ class KeptPlansTest {
   @Test
   void anotherCudnnPlansAnew() throws InterruptedException {
     Run first = run();
-    rewritten(key -> new PlanKey(key.kernel(), 91100, key.architecture(), key.device()));
+    rewritten(entry -> {
+      PlanKey key = entry.key();
+      return new PlanEntry(
+          new PlanKey(key.kernel(), "cudnn91100", key.architecture(), key.device()),
+          entry.timed(),
+          entry.kept());
+    });
     Run other = run();
     assertEquals(first.rankings(), other.rankings());
     assertEquals(1, other.log().size(), other.log()::toString);
@@ -160,20 +205,11 @@ class KeptPlansTest {
     assertArrayEquals(first.results(), other.results());
   }
 
-  /** Every plan that is kept as if it were for something else, with a right hash. */
-  private void rewritten(UnaryOperator<PlanKey> change) {
+  /** Something else instead of everything that is kept, with a right hash. */
+  private void rewritten(UnaryOperator<PlanEntry> change) {
     try (Stream<Path> files = Files.list(options.planCache())) {
       for (Path file : files.toList()) {
-        PlanEntry entry = PlanEntry.read(Files.readAllBytes(file));
-        var changed =
-            new PlanEntry(
-                change.apply(entry.key()),
-                entry.json(),
-                entry.engine(),
-                entry.knobs(),
-                entry.numericalNotes(),
-                entry.behaviorNotes(),
-                entry.workspaceBytes());
+        PlanEntry changed = change.apply(PlanEntry.read(Files.readAllBytes(file)));
         Files.delete(file);
         Path moved =
             Files.write(options.planCache().resolve(changed.key().fileName()), changed.bytes());
@@ -189,21 +225,19 @@ class KeptPlansTest {
   void aTextThatCudnnRefusesIsMadeAgain() throws InterruptedException, IOException {
     Run first = run();
     long plans = files();
-    try (Stream<Path> files = Files.list(options.planCache())) {
-      for (Path file : files.toList()) {
-        PlanEntry entry = PlanEntry.read(Files.readAllBytes(file));
-        var nonsense =
-            new PlanEntry(
-                entry.key(),
-                "{}",
-                entry.engine(),
-                entry.knobs(),
-                entry.numericalNotes(),
-                entry.behaviorNotes(),
-                entry.workspaceBytes());
-        Files.write(file, nonsense.bytes());
-      }
-    }
+    rewritten(entry -> {
+      var plan = (PlanEntry.Engine) entry.kept();
+      return new PlanEntry(
+          entry.key(),
+          entry.timed(),
+          new PlanEntry.Engine(
+              "{}",
+              plan.engine(),
+              plan.knobs(),
+              plan.numericalNotes(),
+              plan.behaviorNotes(),
+              plan.workspaceBytes()));
+    });
     Run second = run();
     assertEquals(0, second.rankings());
     assertEquals(plans, second.made());
@@ -235,6 +269,213 @@ class KeptPlansTest {
               implementation.matches("cuDNN engine 7\\b.*") && implementation.contains("is slower"),
               implementation);
         }
+      }
+    }
+  }
+
+  /** Engine 11 and algorithm 13 are never cuDNN's and cuBLASLt's own favourites. */
+  private static SoftwareDevice.Settings favouringOthers() {
+    return SoftwareDevice.settings().modelClock().engineMicros(11, 10).algorithmMicros(13, 5);
+  }
+
+  private static void assertTakesTheFastest(Run run) {
+    for (String node : List.of("conv1", "conv2", "conv3")) {
+      assertTrue(run.kernel(node).matches("cuDNN engine 11\\b.*"), run::toString);
+    }
+    assertTrue(run.kernel("fc").startsWith("cuBLASLt algorithm 13,"), run::toString);
+  }
+
+  @Test
+  void aSecondTunedStartMakesNoPlanAndTimesNothing() throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers());
+    Run first = runTuned();
+    assertTrue(first.made() > 0 && first.timings() > 0, first::toString);
+    assertTakesTheFastest(first);
+    // Whoever timed once more would now take something else.
+    SoftwareDevice.reset(SoftwareDevice.settings().modelClock());
+    for (Run later : List.of(runTuned(), run(), runTuned())) {
+      assertEquals(0, later.rankings());
+      assertEquals(0, later.made());
+      assertEquals(0, later.timings());
+      assertEquals(List.of(), later.log());
+      assertTakesTheFastest(later);
+      assertArrayEquals(first.results(), later.results());
+    }
+  }
+
+  @Test
+  void whatWasTakenWithoutTimingIsTimedOnceThatIsAskedFor() throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers());
+    Run untimed = run();
+    assertEquals(0, untimed.timings());
+    assertFalse(untimed.kernel("conv1").startsWith("cuDNN engine 11,"), untimed::toString);
+    Run timed = runTuned();
+    assertTrue(timed.timings() > 0, timed::toString);
+    assertTakesTheFastest(timed);
+    assertEquals(0, runTuned().timings());
+  }
+
+  @Test
+  void whatWasTheFastestOnAnotherDeviceIsTakenAndTimedOnceThatIsAskedFor()
+      throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers());
+    long timings = runTuned().timings();
+    SoftwareDevice.reset(favouringOthers().driverVersion(13000));
+    Run other = run();
+    assertEquals(0, other.rankings());
+    assertTrue(other.kernel("conv1").startsWith("cuDNN engine 11,"), other::toString);
+    // cuBLASLt's ranking is another one there, for all that is known.
+    assertTrue(other.kernel("fc").startsWith("cuBLASLt algorithm 21,"), other::toString);
+    assertEquals(timings, runTuned().timings());
+    assertEquals(0, runTuned().timings());
+    SoftwareDevice.reset(favouringOthers());
+    assertEquals(0, runTuned().timings());
+  }
+
+  /** A mark that stays where a plan's text is refused and the same engine is built anew. */
+  @Test
+  void whatWasTimedIsMadeAgainWithoutBeingTimed() throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers());
+    runTuned();
+    rewritten(entry ->
+        entry.kept() instanceof PlanEntry.Engine plan
+            ? new PlanEntry(
+                entry.key(),
+                entry.timed(),
+                new PlanEntry.Engine(
+                    "{}",
+                    plan.engine(),
+                    plan.knobs(),
+                    plan.numericalNotes(),
+                    plan.behaviorNotes(),
+                    plan.workspaceBytes()))
+            : entry);
+    for (int start = 0; start < 2; start++) {
+      Run later = runTuned();
+      assertEquals(start == 0, later.made() > 0);
+      assertEquals(0, later.timings());
+      assertTakesTheFastest(later);
+    }
+  }
+
+  /** Whatever is said of a suggestion, cuBLASLt is asked for it and has the last word. */
+  @Test
+  void aSuggestionThatIsNoLongerTheSameIsIgnoredWithOneLineAndChosenAnew()
+      throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers());
+    Run first = runTuned();
+    for (UnaryOperator<PlanEntry.Rank> change :
+        List.<UnaryOperator<PlanEntry.Rank>>of(
+            rank -> new PlanEntry.Rank(0, rank.workspaceBytes(), rank.algorithm()),
+            rank -> new PlanEntry.Rank(Integer.MAX_VALUE, rank.workspaceBytes(), rank.algorithm()),
+            rank -> new PlanEntry.Rank(rank.rank(), -1, rank.algorithm()),
+            rank -> new PlanEntry.Rank(rank.rank(), 1L << 62, rank.algorithm()),
+            rank -> new PlanEntry.Rank(rank.rank(), rank.workspaceBytes(), "cuBLASLt"))) {
+      rewritten(entry ->
+          entry.kept() instanceof PlanEntry.Rank rank
+              ? new PlanEntry(entry.key(), true, change.apply(rank))
+              : entry);
+      Run second = run();
+      // One for each batch size.
+      assertEquals(IMAGES, second.log().size(), second.log()::toString);
+      assertTrue(
+          second.log().getFirst().contains("is ignored and made anew: suggestion "),
+          second.log()::toString);
+      assertTrue(second.kernel("fc").startsWith("cuBLASLt algorithm 21,"), second::toString);
+      Run tuned = runTuned();
+      assertTrue(tuned.timings() > 0, tuned::toString);
+      assertTakesTheFastest(tuned);
+      assertArrayEquals(first.results(), tuned.results());
+    }
+    assertEquals(0, runTuned().timings());
+  }
+
+  /** Pooling's engines, on this device. */
+  private static final List<Long> POOLING = List.of(2L, 3L);
+
+  private static SoftwareDevice.Settings refusing(List<Long> engines, int status) {
+    var settings = SoftwareDevice.settings();
+    for (long engine : engines) {
+      settings = settings.refuseEngine(engine, status);
+    }
+    return settings;
+  }
+
+  @Test
+  void whatCudnnRefusedIsNotSearchedForAgain() throws InterruptedException {
+    SoftwareDevice.reset(refusing(POOLING, CudnnStatus.NOT_SUPPORTED_SHAPE.code()));
+    Run first = run();
+    assertTrue(first.kernel("maxpool").contains("cannot be made: "), first::toString);
+    // Nobody asks whether it can be made by now.
+    SoftwareDevice.reset();
+    Run second = run();
+    assertEquals(0, second.rankings());
+    assertEquals(0, second.made());
+    assertEquals(List.of(), second.log());
+    assertEquals(first.kernel("maxpool"), second.kernel("maxpool"));
+    assertArrayEquals(first.results(), second.results());
+    for (SoftwareDevice.Settings other :
+        List.of(
+            SoftwareDevice.settings().driverVersion(13000),
+            SoftwareDevice.settings().multiprocessors(16))) {
+      SoftwareDevice.reset(other);
+      Run there = run();
+      assertTrue(there.kernel("maxpool").startsWith("cuDNN engine 3 "), there::toString);
+      assertEquals(1, there.log().size(), there.log()::toString);
+    }
+  }
+
+  /** Neither a refusal for want of a library nor a choice without what it would have offered. */
+  @ParameterizedTest
+  @EnumSource(
+      names = {
+        "SUBLIBRARY_LOADING_FAILED",
+        "NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING",
+        "NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE",
+        "INTERNAL_ERROR_HOST_ALLOCATION_FAILED"
+      })
+  void whatMayWorkAtTheNextStartIsTriedThen(CudnnStatus status) throws InterruptedException {
+    Run complete = run(options.withPlanCache(null));
+    SoftwareDevice.reset(refusing(List.of(2L, 3L, 10L, 32L), status.code()));
+    Run lacking = run();
+    assertTrue(lacking.kernel("maxpool").startsWith("pool, since "), lacking::toString);
+    assertTrue(lacking.kernel("conv2").startsWith("cuDNN engine 11,"), lacking::toString);
+    SoftwareDevice.reset();
+    assertEquals(complete.kernels(), run().kernels());
+  }
+
+  /** Not even if that was true once. */
+  @Test
+  void thatANetworkCannotRunIsNotSaidOnTheStrengthOfWhatWasKept() throws InterruptedException {
+    Run good = run(options.withPlanCache(null));
+    SoftwareDevice.reset(
+        refusing(LongStream.range(0, 60).boxed().toList(), CudnnStatus.NOT_SUPPORTED_SHAPE.code()));
+    for (int start = 0; start < 2; start++) {
+      var e = assertThrows(ModelException.class, this::run);
+      assertTrue(e.getMessage().contains("has no implementation of conv1"), e.getMessage());
+    }
+    SoftwareDevice.reset();
+    Run later = run();
+    assertEquals(good.kernel("conv1"), later.kernel("conv1"));
+    assertArrayEquals(good.results(), later.results());
+  }
+
+  /** Right keys and hashes around what nobody would write for such a key. */
+  @Test
+  void whatHasNoBusinessUnderItsKeyIsHarmless() throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers());
+    Run first = runTuned();
+    for (PlanEntry.Kept kept :
+        List.of(
+            new PlanEntry.Slower(),
+            new PlanEntry.Refusal(Map.of("why not", List.of())),
+            new PlanEntry.Rank(0, 0, "cuBLASLt"),
+            new PlanEntry.Engine("{}", -1, List.of(), Set.of(), Set.of(), -1),
+            new PlanEntry.Engine("", Long.MIN_VALUE, List.of(), Set.of(), Set.of(), 1L << 62))) {
+      for (boolean timed : List.of(true, false)) {
+        rewritten(entry -> new PlanEntry(entry.key(), timed, kept));
+        assertArrayEquals(first.results(), run().results(), kept::toString);
+        assertArrayEquals(first.results(), runTuned().results(), kept::toString);
       }
     }
   }

@@ -55,21 +55,24 @@ class PlanCacheTest {
 
   private static PlanKey key(String kernel, long driver) {
     return new PlanKey(
-        kernel, 92000, 900, Map.of("driverVer", driver, "multiProcessorCount", 132L));
+        kernel, "cudnn92000", 900, Map.of("driverVer", driver, "multiProcessorCount", 132L));
   }
 
-  private static Plan plan(String json) {
-    return new Plan(
-        json,
-        47,
-        List.of(new KnobChoice(new KnobType(2), 5)),
-        Set.of(NumericalNote.TENSOR_CORE),
-        Set.of(),
-        4096,
-        30,
-        EnginePlan.Source.HEURISTICS,
-        1,
-        "for tests");
+  private static PlanEntry plan(PlanKey key, String json) {
+    return PlanEntry.of(
+        key,
+        false,
+        new Plan(
+            json,
+            47,
+            List.of(new KnobChoice(new KnobType(2), 5)),
+            Set.of(NumericalNote.TENSOR_CORE),
+            Set.of(),
+            4096,
+            30,
+            EnginePlan.Source.HEURISTICS,
+            1,
+            "for tests"));
   }
 
   private PlanCache open() throws IOException {
@@ -77,7 +80,11 @@ class PlanCacheTest {
   }
 
   private static Optional<String> text(Optional<PlanEntry> entry) {
-    return entry.map(PlanEntry::json);
+    return entry.map(PlanCacheTest::text);
+  }
+
+  private static String text(PlanEntry entry) {
+    return ((PlanEntry.Engine) entry.kept()).json();
   }
 
   private List<String> names() throws IOException {
@@ -88,9 +95,9 @@ class PlanCacheTest {
 
   @Test
   void aPlanIsFoundAgain() throws IOException {
-    open().store(key("a"), plan("{a}"));
+    open().store(plan(key("a"), "{a}"));
     PlanCache later = open();
-    assertEquals(PlanEntry.of(key("a"), plan("{a}")), later.find(key("a")).orElseThrow());
+    assertEquals(plan(key("a"), "{a}"), later.find(key("a")).orElseThrow());
     assertEquals(Optional.empty(), later.find(key("b")));
     assertEquals(List.of(), later.relatives(key("a")));
     assertEquals("rw-------", permissions(folder.resolve(key("a").fileName())));
@@ -103,15 +110,15 @@ class PlanCacheTest {
 
   @Test
   void aPlanForAnotherDriverIsARelativeAndBothAreKept() throws IOException {
-    open().store(key("a", 12090), plan("{12090}"));
+    open().store(plan(key("a", 12090), "{12090}"));
     PlanCache second = open();
     assertEquals(Optional.empty(), second.find(key("a", 13000)));
     List<PlanEntry> relatives = second.relatives(key("a", 13000));
-    assertEquals(List.of("{12090}"), relatives.stream().map(PlanEntry::json).toList());
+    assertEquals(List.of("{12090}"), relatives.stream().map(PlanCacheTest::text).toList());
     assertEquals(
         List.of("driverVer 13000, not 12090"),
         key("a", 13000).differences(relatives.getFirst().key()));
-    second.store(key("a", 13000), plan("{13000}"));
+    second.store(plan(key("a", 13000), "{13000}"));
     PlanCache third = open();
     assertEquals(Optional.of("{12090}"), text(third.find(key("a", 12090))));
     assertEquals(Optional.of("{13000}"), text(third.find(key("a", 13000))));
@@ -119,14 +126,15 @@ class PlanCacheTest {
 
   @Test
   void nothingOfAnotherVersionOrArchitectureIsARelative() throws IOException {
-    open().store(key("a"), plan("{}"));
+    open().store(plan(key("a"), "{}"));
     PlanKey kept = key("a");
     PlanCache later = open();
     for (PlanKey other :
         List.of(
-            new PlanKey("a", 92001, 900, kept.device()),
-            new PlanKey("a", 92000, 800, kept.device()),
-            new PlanKey("b", 92000, 900, kept.device()))) {
+            new PlanKey("a", "cudnn92001", 900, kept.device()),
+            new PlanKey("a", "cublaslt92000", 900, kept.device()),
+            new PlanKey("a", "cudnn92000", 800, kept.device()),
+            new PlanKey("b", "cudnn92000", 900, kept.device()))) {
       assertEquals(Optional.empty(), later.find(other));
       assertEquals(List.of(), later.relatives(other));
     }
@@ -135,7 +143,7 @@ class PlanCacheTest {
   /** A file under the right name is not believed: the key inside decides. */
   @Test
   void aPlanForAnotherKernelUnderTheRightNameIsIgnored() throws IOException {
-    open().store(key("a"), plan("{a}"));
+    open().store(plan(key("a"), "{a}"));
     Path forged = folder.resolve(key("b").fileName());
     Files.move(folder.resolve(key("a").fileName()), forged);
     Path relative = folder.resolve(key("b", 13000).fileName());
@@ -146,14 +154,14 @@ class PlanCacheTest {
       assertEquals(2, log.lines().size(), log.lines()::toString);
       assertTrue(log.lines().getFirst().contains(forged.toString()), log.lines()::toString);
     }
-    open().store(key("b"), plan("{b}"));
+    open().store(plan(key("b"), "{b}"));
     assertEquals(Optional.of("{b}"), text(open().find(key("b"))));
   }
 
   @Test
   void damagedFilesAreIgnoredAndWrittenAnew() throws IOException {
     Random random = TestSeed.random("damage");
-    open().store(key("a"), plan("{a}"));
+    open().store(plan(key("a"), "{a}"));
     Path file = folder.resolve(key("a").fileName());
     byte[] good = Files.readAllBytes(file);
     for (int round = 0; round < 200; round++) {
@@ -165,7 +173,7 @@ class PlanCacheTest {
         assertEquals(1, log.lines().size(), log.lines()::toString);
       }
     }
-    open().store(key("a"), plan("{a}"));
+    open().store(plan(key("a"), "{a}"));
     assertEquals(Optional.of("{a}"), text(open().find(key("a"))));
   }
 
@@ -175,18 +183,18 @@ class PlanCacheTest {
 
   @Test
   void whatIsNoPlainFileIsIgnoredAndReplacedIfPossible() throws IOException {
-    open().store(key("a"), plan("{a}"));
+    open().store(plan(key("a"), "{a}"));
     Path file = folder.resolve(key("a").fileName());
     Path elsewhere = Files.move(file, temporary.resolve("elsewhere"));
     Files.createSymbolicLink(file, elsewhere);
     try (var log = new Logged(PlanCache.class)) {
       assertEquals(Optional.empty(), open().find(key("a")));
       assertEquals(1, log.lines().size(), log.lines()::toString);
-      open().store(key("a"), plan("{new}"));
+      open().store(plan(key("a"), "{new}"));
     }
     assertFalse(Files.isSymbolicLink(file));
     assertEquals(Optional.of("{new}"), text(open().find(key("a"))));
-    assertEquals("{a}", PlanEntry.read(Files.readAllBytes(elsewhere)).json());
+    assertEquals("{a}", text(PlanEntry.read(Files.readAllBytes(elsewhere))));
 
     Files.delete(file);
     Files.createDirectory(file);
@@ -194,7 +202,7 @@ class PlanCacheTest {
     try (var log = new Logged(PlanCache.class)) {
       PlanCache cache = open();
       assertEquals(Optional.empty(), cache.find(key("a")));
-      cache.store(key("a"), plan("{}"));
+      cache.store(plan(key("a"), "{}"));
       assertTrue(cache.failure().isPresent());
       assertEquals(2, log.lines().size(), log.lines()::toString);
     }
@@ -216,7 +224,7 @@ class PlanCacheTest {
 
   @Test
   void aFileThatOthersCanWriteIsIgnored() throws IOException {
-    open().store(key("a"), plan("{a}"));
+    open().store(plan(key("a"), "{a}"));
     Path file = folder.resolve(key("a").fileName());
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw----"));
     try (var log = new Logged(PlanCache.class)) {
@@ -227,7 +235,7 @@ class PlanCacheTest {
 
   @Test
   void aFolderThatOthersCanWriteIsNotUsed() throws IOException {
-    open().store(key("a"), plan("{a}"));
+    open().store(plan(key("a"), "{a}"));
     Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxrwx---"));
     IOException e = assertThrows(IOException.class, this::open);
     assertTrue(e.getMessage().contains("chmod go-w"), e.getMessage());
@@ -244,7 +252,7 @@ class PlanCacheTest {
     PlanCache filled = open();
     Instant start = Instant.now().minus(Duration.ofDays(30));
     for (int i = 0; i < 20; i++) {
-      filled.store(key("kernel " + i), plan("{" + "x".repeat(1000) + "}"));
+      filled.store(plan(key("kernel " + i), "{" + "x".repeat(1000) + "}"));
       Files.setLastModifiedTime(
           folder.resolve(key("kernel " + i).fileName()),
           FileTime.from(start.plus(Duration.ofHours(i))));
@@ -252,7 +260,7 @@ class PlanCacheTest {
     PlanCache used = open();
     assertTrue(used.find(key("kernel 0")).isPresent());
     PlanCache small = PlanCache.open(folder, new PlanCache.Limits(1L << 20, 10));
-    small.store(key("another"), plan("{}"));
+    small.store(plan(key("another"), "{}"));
     small.finish("a test");
     List<String> left = new ArrayList<>();
     for (int i : List.of(0, 13, 14, 15, 16, 17, 18, 19)) {
@@ -261,7 +269,7 @@ class PlanCacheTest {
     left.add(key("another").fileName());
     assertEquals(left.stream().sorted().toList(), names());
     PlanCache smaller = PlanCache.open(folder, new PlanCache.Limits(2500, 10));
-    smaller.store(key("another"), plan("{}"));
+    smaller.store(plan(key("another"), "{}"));
     smaller.finish("a test");
     assertEquals(
         Stream.of(key("kernel 0"), key("another")).map(PlanKey::fileName).sorted().toList(),
@@ -277,11 +285,43 @@ class PlanCacheTest {
     FileTime old = FileTime.from(Instant.now().minus(Duration.ofDays(2)));
     Files.setLastModifiedTime(abandoned, old);
     Files.setLastModifiedTime(foreign, old);
-    cache.store(key("b"), plan("{}"));
+    cache.store(plan(key("b"), "{}"));
     cache.finish("a test");
     assertFalse(Files.exists(abandoned));
     assertTrue(Files.exists(current));
     assertTrue(Files.exists(foreign));
+  }
+
+  /** What one device cannot do another one may be able to. */
+  @Test
+  void aRefusalIsFoundForJustItsKeyAndIsNobodysRelative() throws IOException {
+    var refusal =
+        new PlanEntry(
+            key("a"), false, new PlanEntry.Refusal(Map.of("TENSOR_CORE", List.of("A engine 7"))));
+    open().store(refusal);
+    assertEquals(Optional.of(refusal), open().find(key("a")));
+    assertEquals(List.of(), open().relatives(key("a", 13000)));
+  }
+
+  @Test
+  void whereALibraryIsMissingNothingIsKeptAndOneLineSaysSo() throws IOException {
+    open().store(plan(key("a"), "{a}"));
+    try (var log = new Logged(PlanCache.class)) {
+      PlanCache cache = open();
+      cache.keepNothing("the CUDA driver");
+      assertEquals(Optional.of("{a}"), text(cache.find(key("a"))));
+      cache.finish("a net");
+      assertEquals(List.of(), log.lines());
+      cache.store(plan(key("b"), "{b}"));
+      cache.store(plan(key("c"), "{c}"));
+      cache.finish("a net");
+      assertEquals(
+          List.of(
+              "2 plans of a net are not kept in %s, since cuDNN offers less without the CUDA driver"
+                  .formatted(folder)),
+          log.lines());
+    }
+    assertEquals(List.of(key("a").fileName()), names());
   }
 
   @Test
@@ -361,7 +401,7 @@ class PlanCacheTest {
         PlanCache cache = PlanCache.open(folder, LIMITS);
         for (int i = 0; i < KERNELS; i++) {
           cache.find(key("kernel " + i));
-          cache.store(key("kernel " + i), plan((arguments[1] + " ").repeat(2000)));
+          cache.store(plan(key("kernel " + i), (arguments[1] + " ").repeat(2000)));
         }
         cache.finish("a test");
       }
