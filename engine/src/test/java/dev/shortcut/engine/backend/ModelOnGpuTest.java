@@ -187,17 +187,7 @@ class ModelOnGpuTest {
   void realNumbersComeOutWithinThePrecisionsError(Precision precision) throws InterruptedException {
     Graph graph = EightKernels.logits();
     Random random = TestSeed.random();
-    var weights = new MapWeights();
-    graph
-        .parameters()
-        .forEach(p -> {
-          float[] values = Tensors.gaussians(random, Math.toIntExact(p.elements()));
-          for (int i = 0; i < values.length; i++) {
-            // Positive, since a variance is among them.
-            values[i] = 0.02f + 0.2f * Math.abs(values[i]);
-          }
-          weights.put(p.name(), p.dims(), values);
-        });
+    MapWeights weights = EightKernels.realNumbers(graph, random);
     float[] images = Tensors.gaussians(random, 4 * IMAGE);
     float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 4, images);
     try (Engine engine = open(graph, weights, options().withPrecision(precision))) {

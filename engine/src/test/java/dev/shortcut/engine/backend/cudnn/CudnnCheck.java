@@ -6,11 +6,16 @@ import dev.shortcut.bindings.cuda.DeviceMemory;
 import dev.shortcut.bindings.cuda.GraphExec;
 import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.cudnn.BehaviorNote;
+import dev.shortcut.bindings.cudnn.CudnnHandle;
+import dev.shortcut.bindings.cudnn.DeviceProperties;
+import dev.shortcut.bindings.cudnn.ExecutionPlan;
 import dev.shortcut.bindings.library.Closer;
+import dev.shortcut.bindings.nvidia.NvidiaLibraries;
 import dev.shortcut.engine.DeviceBuffer;
 import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.DeviceException;
 import dev.shortcut.engine.Engine;
+import dev.shortcut.engine.EnginePlan;
 import dev.shortcut.engine.Execution;
 import dev.shortcut.engine.InputFormat;
 import dev.shortcut.engine.KernelReport;
@@ -34,9 +39,13 @@ import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -101,6 +110,8 @@ final class CudnnCheck {
     check.executions();
     check.failures();
     check.severalDevices();
+    check.timedChoices();
+    check.plansForAHandle();
     System.out.println("all of it holds");
     // Not by returning: a mutated engine may have left threads behind that are no daemons.
     System.exit(0);
@@ -543,6 +554,205 @@ final class CudnnCheck {
         "two devices",
         seed(13).devices(2),
         () -> exact.check(options(Precision.FP32).withDevices(new DeviceChoice.All())));
+    scene(
+        "two equal devices",
+        seed(13).devices(2),
+        () -> {
+          Graph graph = unitsGraph();
+          Options options = options(Precision.FP32);
+          open(graph, weights(graph, UNIT_TAPS), options).close();
+          long alone = calls("cudnn planning");
+          SoftwareDevice.reset(seed(13).devices(2));
+          Options all = options.withDevices(new DeviceChoice.All());
+          open(graph, weights(graph, UNIT_TAPS), all).close();
+          expect(Noticed.WORK, calls("cudnn planning") == alone, "equal devices plan twice");
+        });
+  }
+
+  /** What is the fastest is taken, is the fastest for that device alone, and is timed once. */
+  private void timedChoices() throws Exception {
+    Path folder = Files.createTempDirectory("plans");
+    try {
+      Options options = options(Precision.FP16).withPlanCache(folder).withTuned(true);
+      var exact = new Exact(unitsGraph(), UNIT_TAPS, new InputFormat.Float32Nchw());
+      var settings = seed(14).modelClock().engineMicros(11, 10).algorithmMicros(13, 5);
+      scene("a choice without timing", settings, () -> exact.check(options.withTuned(false)));
+      List<Long> timings = new ArrayList<>();
+      scene("timing", settings, () -> timings.add(fastest(options, exact)));
+      scene(
+          "timed before",
+          settings,
+          () -> {
+            long again = fastest(options, exact);
+            expect(Noticed.WORK, again == 0, "timed once more: " + again);
+          });
+      scene(
+          "timed elsewhere",
+          settings.driverVersion(13000),
+          () -> {
+            long there = fastest(options, exact);
+            expect(
+                Noticed.WORK,
+                there == timings.getFirst() && there > 0,
+                "timed %s before, %d there".formatted(timings, there));
+          });
+      scene(
+          "a suggestion that is none",
+          settings,
+          () -> {
+            replaceRanks(folder, new PlanEntry.Rank(1000, 0, "cuBLASLt"));
+            exact.check(options.withTuned(false));
+          });
+      scene(
+          "a library that was missing",
+          settings.driverVersion(12080),
+          () -> {
+            // Pooling's two, for want of what may be there the next time.
+            SoftwareDevice.reset(
+                settings.driverVersion(12080).refuseEngine(2, 3009).refuseEngine(3, 3009));
+            Options other = options.withPlanCache(folder.resolve("other")).withTuned(false);
+            exact.check(other);
+            SoftwareDevice.reset(settings.driverVersion(12080));
+            try (Engine engine = open(exact.graph, exact.weights, other)) {
+              for (KernelReport kernel : engine.kernels()) {
+                expect(
+                    Noticed.WORK,
+                    isOfTheBestKind(kernel),
+                    "%s became %s".formatted(kernel.node(), kernel.implementation()));
+              }
+            }
+          });
+    } finally {
+      delete(folder);
+    }
+  }
+
+  /** Checks what is taken, and returns how often a time was asked for to find out. */
+  private long fastest(Options options, Exact exact) throws Exception {
+    try (Engine engine = open(exact.graph, exact.weights, options)) {
+      for (KernelReport kernel : engine.kernels()) {
+        boolean convolution =
+            kernel.node().layer() instanceof Layer.Fused fused
+                && fused.main() instanceof Convolution;
+        expect(
+            Noticed.WORK,
+            !convolution || kernel.implementation().startsWith("cuDNN engine 11,"),
+            "not the fastest: " + kernel.implementation());
+        expect(
+            Noticed.WORK,
+            !kernel.node().name().equals("fc")
+                || kernel.implementation().startsWith("cuBLASLt algorithm 13,"),
+            "not the fastest: " + kernel.implementation());
+      }
+    }
+    long timings = calls("cuEventElapsedTime");
+    exact.check(options);
+    return timings;
+  }
+
+  private static void replaceRanks(Path folder, PlanEntry.Rank by) throws IOException {
+    for (Path file : files(folder)) {
+      PlanEntry entry = PlanEntry.read(Files.readAllBytes(file));
+      if (entry.kept() instanceof PlanEntry.Rank) {
+        Files.write(file, new PlanEntry(entry.key(), true, by).bytes());
+      }
+    }
+  }
+
+  private static void delete(Path folder) throws IOException {
+    for (Path file : files(folder)) {
+      if (Files.isDirectory(file)) {
+        delete(file);
+      } else {
+        Files.delete(file);
+      }
+    }
+    Files.delete(folder);
+  }
+
+  private static List<Path> files(Path folder) throws IOException {
+    List<Path> files = new ArrayList<>();
+    try (DirectoryStream<Path> all = Files.newDirectoryStream(folder)) {
+      all.forEach(files::add);
+    }
+    return files;
+  }
+
+  /** A plan that is built for the handle at once is the one that was chosen, or as good. */
+  private void plansForAHandle() throws Exception {
+    scene(
+        "plans for a handle",
+        seed(15),
+        () -> {
+          NvidiaLibraries libraries = NvidiaLibraries.open();
+          try (var owner = new Closer()) {
+            Context context = owner.own(Cuda.open().devices().getFirst().retainPrimary());
+            context.push();
+            owner.own(context::pop);
+            CudnnHandle handle = owner.own(libraries.cudnn().newHandle());
+            var planner =
+                new Planner(
+                    libraries.cudnn(), DeviceProperties.of(libraries.cudnn(), owner, handle), null);
+            int withScratchSpace = 0;
+            for (int channels = 8; channels <= 64; channels += 8) {
+              CudnnKernel kernel = convolution(channels);
+              for (Plan chosen : planner.alternatives(kernel, 8)) {
+                withScratchSpace += chosen.workspaceBytes() > 0 ? 1 : 0;
+                String built = straight(planner, kernel, chosen, handle, owner).json();
+                expect(Noticed.WORK, built.equals(chosen.json()), built + " is another plan");
+              }
+              for (long engine : List.of(999, 49)) {
+                ExecutionPlan built = straight(planner, kernel, without(engine), handle, owner);
+                expect(
+                    Noticed.MEMORY,
+                    built.workspaceBytes() == 0,
+                    "it takes %d bytes of scratch space".formatted(built.workspaceBytes()));
+                expect(
+                    Noticed.WORK,
+                    !built.json().contains("\"engine\":49,"),
+                    "it converts what it reads: " + built.json());
+              }
+            }
+            if (withScratchSpace == 0) {
+              throw new IllegalStateException("no plan takes scratch space");
+            }
+          }
+        });
+  }
+
+  private static CudnnKernel convolution(int channels) {
+    var image = new Shape(channels, 5, 5);
+    return new CudnnKernel.Convolution(
+        Arithmetic.FP16,
+        2,
+        image,
+        image,
+        3,
+        1,
+        1,
+        1,
+        1,
+        List.of(CudnnKernel.Stage.BIAS, CudnnKernel.Stage.RELU));
+  }
+
+  private static ExecutionPlan straight(
+      Planner planner, CudnnKernel kernel, Plan chosen, CudnnHandle handle, Closer owner) {
+    return planner.straight(kernel, chosen, handle, owner).orElseThrow();
+  }
+
+  /** A plan of an engine that there is not or that must not be taken, without scratch space. */
+  private static Plan without(long engine) {
+    return new Plan(
+        "",
+        engine,
+        List.of(),
+        Set.of(),
+        Set.of(),
+        0,
+        0,
+        EnginePlan.Source.HEURISTICS,
+        0,
+        "for a check");
   }
 
   /** Integer data, of which every sum is exact in every precision. */

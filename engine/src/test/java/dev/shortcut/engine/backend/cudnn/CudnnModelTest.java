@@ -1,26 +1,38 @@
 package dev.shortcut.engine.backend.cudnn;
 
 import static dev.shortcut.engine.testing.Tensors.assertSameValues;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.shortcut.engine.DeviceChoice;
 import dev.shortcut.engine.Engine;
 import dev.shortcut.engine.KernelReport;
 import dev.shortcut.engine.Model;
 import dev.shortcut.engine.Options;
 import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.Precision;
+import dev.shortcut.engine.backend.CompiledModel;
+import dev.shortcut.engine.backend.PlatformThread;
+import dev.shortcut.engine.backend.Slot;
 import dev.shortcut.engine.graph.Graph;
+import dev.shortcut.engine.graph.Layout;
 import dev.shortcut.engine.graph.Weights;
+import dev.shortcut.engine.pass.Passes;
 import dev.shortcut.engine.testing.BackendUnderTest;
 import dev.shortcut.engine.testing.MapWeights;
 import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -135,6 +147,75 @@ class CudnnModelTest {
         }
       }
     }
+  }
+
+  /** Timing would tell them apart: to each of them another engine and algorithm is the fastest. */
+  @Test
+  void equalDevicesTakeWhatWasChosenOnceAndGiveTheSameBits() {
+    Graph graph = EightKernels.logits();
+    Graph fused = Passes.trace(graph, Passes.all(Layout.NHWC)).getLast().after();
+    Random random = TestSeed.random();
+    MapWeights weights = EightKernels.realNumbers(graph, random);
+    float[] images = Tensors.gaussians(random, 4 * IMAGE);
+    Options options = options().withPrecision(Precision.TF32).withSlots(4).withTuned(true);
+    var settings =
+        SoftwareDevice.settings()
+            .modelClock()
+            .engineMicrosOn(0, 10, 10)
+            .algorithmMicrosOn(0, 21, 10)
+            .engineMicrosOn(1, 11, 10)
+            .algorithmMicrosOn(1, 13, 10);
+    Map<String, Long> alone = Map.of();
+    for (int devices = 1; devices <= 2; devices++) {
+      SoftwareDevice.reset(settings.devices(devices));
+      try (CompiledModel model =
+          CudnnBackend.open(new DeviceChoice.All()).compile(fused, weights, List.of(4), options)) {
+        Map<String, Long> choosing = new HashMap<>();
+        for (String call :
+            List.of("cudnn heuristics", "cudnn planning", "cuda cuEventElapsedTime")) {
+          long times = SoftwareDevice.log().stream().filter(line -> line.startsWith(call)).count();
+          assertTrue(times > 0, call);
+          choosing.put(call, times);
+        }
+        assertEquals(devices == 1 ? choosing : alone, choosing);
+        alone = choosing;
+        List<float[]> results = model.slots().stream().map(slot -> run(slot, images)).toList();
+        assertEquals(4, results.size());
+        results.forEach(result -> assertArrayEquals(results.getFirst(), result));
+      }
+    }
+  }
+
+  private static float[] run(Slot slot, float[] images) {
+    return PlatformThread.call(
+        "slot",
+        () -> {
+          slot.attach();
+          slot.inputStaging().copyFrom(MemorySegment.ofArray(images));
+          slot.run(4, slot.inputStaging(), slot.outputStaging());
+          return slot.outputStaging().toArray(ValueLayout.JAVA_FLOAT);
+        });
+  }
+
+  @Test
+  void devicesThatDifferChooseForThemselves() throws InterruptedException {
+    Graph graph = EightKernels.logits();
+    MapWeights weights = sparse(graph);
+    float[] images = wholeNumbers(4);
+    float[] expected = BackendUnderTest.REFERENCE.run(graph, weights, 4, images);
+    Options options = options().withDevices(new DeviceChoice.All()).withSlots(2);
+    List<Long> rankings = new ArrayList<>();
+    for (int second : List.of(90, 80)) {
+      SoftwareDevice.reset(SoftwareDevice.settings().devices(2).computeCapability(90, second));
+      try (Engine engine = open(graph, weights, options)) {
+        rankings.add(
+            SoftwareDevice.log().stream()
+                .filter(line -> line.startsWith("cudnn heuristics"))
+                .count());
+        assertSameValues(expected, engine.run(images));
+      }
+    }
+    assertEquals(2 * rankings.getFirst(), rankings.getLast());
   }
 
   /** The sum with the bias first is compiled at run time, which may be faster. */

@@ -7,6 +7,7 @@ import dev.shortcut.engine.graph.Node;
 import dev.shortcut.engine.graph.Parameter;
 import dev.shortcut.engine.graph.Shape;
 import dev.shortcut.engine.testing.MapWeights;
+import dev.shortcut.engine.testing.Tensors;
 import java.util.Random;
 
 /** A net of eight kernels, one of each kind that there is. */
@@ -62,6 +63,20 @@ public final class EightKernels {
           // What PyTorch's epsilon adds is lost in rounding the folded scale to a float or less.
           case RUNNING_VARIANCE -> values[k] = 1 - 1e-5f;
         }
+      }
+      weights.put(parameter.name(), parameter.dims(), values);
+    }
+    return weights;
+  }
+
+  /** Weights and statistics between 0.02 and 1 or so. */
+  public static MapWeights realNumbers(Graph graph, Random random) {
+    var weights = new MapWeights();
+    for (Parameter parameter : graph.parameters()) {
+      float[] values = Tensors.gaussians(random, Math.toIntExact(parameter.elements()));
+      for (int i = 0; i < values.length; i++) {
+        // Positive, since a variance is among them.
+        values[i] = 0.02f + 0.2f * Math.abs(values[i]);
       }
       weights.put(parameter.name(), parameter.dims(), values);
     }

@@ -146,17 +146,7 @@ class LegacyConvolutionsTest {
   @EnumSource(names = {"FP32", "TF32", "FP16", "BF16"})
   void realNumbersComeOutWithinThePrecisionsError(Precision precision) throws InterruptedException {
     Random random = TestSeed.random();
-    var floats = new MapWeights();
-    graph
-        .parameters()
-        .forEach(p -> {
-          float[] values = Tensors.gaussians(random, Math.toIntExact(p.elements()));
-          for (int i = 0; i < values.length; i++) {
-            // Positive, since a variance is among them.
-            values[i] = 0.02f + 0.2f * Math.abs(values[i]);
-          }
-          floats.put(p.name(), p.dims(), values);
-        });
+    MapWeights floats = EightKernels.realNumbers(graph, random);
     float[] batch = Tensors.gaussians(random, 4 * IMAGE);
     float[] judged = BackendUnderTest.REFERENCE.run(graph, floats, 4, batch);
     try (Engine engine = open(graph, floats, options().withPrecision(precision))) {

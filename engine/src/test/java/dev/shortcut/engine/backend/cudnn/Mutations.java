@@ -295,7 +295,7 @@ final class Mutations {
           Mutation.of(
               "the first candidate is taken blindly",
               Planner.class,
-              "passOver(passedOver, \"cannot be made: \" + e.reason(), engine);",
+              "passedOver.add(\"cannot be made: \" + e.reason(), engine, e);",
               "throw e;",
               WORK,
               FAILURE),
@@ -306,6 +306,97 @@ final class Mutations {
               "return workspaceBytes < 0;",
               MEMORY,
               FAILURE),
+          Mutation.of(
+              "the slowest candidate is taken",
+              Tuner.class,
+              "if (micros[i] < micros[fastest]) {",
+              "if (micros[i] > micros[fastest]) {",
+              WORK),
+          Mutation.of(
+              "the first candidate is taken whatever was timed",
+              Tuner.class,
+              "ready.get(fastest).choose().with(remark);",
+              "ready.getFirst().choose().with(remark);",
+              WORK),
+          Mutation.of(
+              "a candidate's time is that of all before it, too",
+              Tuner.class,
+              "marks.get(i + 1).millisSince(marks.get(i))",
+              "marks.get(i + 1).millisSince(marks.getFirst())",
+              WORK),
+          Mutation.of(
+              "what was timed is timed again",
+              Tuner.class,
+              "kernels.removeIf(device.planner()::isTimed);",
+              "kernels.removeIf(kernel -> kernel.batch() < 0);",
+              WORK),
+          Mutation.of(
+              "a product that was timed is timed again",
+              Tuner.class,
+              "products.removeIf(device.products()::isTimed);",
+              "products.removeIf(product -> product.rows() < 0);",
+              WORK),
+          Mutation.of(
+              "what was timed is kept without its mark",
+              Planner.class,
+              "cache.store(entry(key(kernel), true, outcome));",
+              "cache.store(entry(key(kernel), false, outcome));",
+              WORK),
+          Mutation.of(
+              "what was not timed is kept with the mark",
+              Planner.class,
+              "plans.store(entry(key, false, found));",
+              "plans.store(entry(key, true, found));",
+              WORK),
+          Mutation.of(
+              "what was timed on another device counts as timed",
+              Planner.class,
+              "boolean stillTimed = entry.timed() && entry.key().equals(key);",
+              "boolean stillTimed = entry.timed();",
+              WORK),
+          Mutation.of(
+              "a refusal for want of a library is kept",
+              Planner.class,
+              "if (!unsettled.contains(kernel)) {",
+              "if (kernel.batch() > 0) {",
+              WORK),
+          Mutation.of(
+              "a kept suggestion is not compared with cuBLASLt's",
+              Products.class,
+              ".filter(known -> isSuggested(product, known))",
+              ".filter(known -> known.rank() >= 0 || isSuggested(product, known))",
+              FAILURE,
+              COMPLAINT),
+          Mutation.of(
+              "equal devices choose for themselves",
+              CudnnModel.class,
+              "properties.compared(), _ -> new DeviceKind(libraries, properties, plans));",
+              "Map.of(\"\", System.nanoTime()), _ -> new DeviceKind(libraries, properties, plans));",
+              WORK),
+          Mutation.of(
+              "a plan for the handle is not of the engine that was chosen",
+              Planner.class,
+              "EngineConfig.of(cudnn, owner, graph, chosen.engine(), chosen.knobs(), null);",
+              "EngineConfig.of(cudnn, owner, graph, chosen.engine() + 1, chosen.knobs(), null);",
+              WORK),
+          Mutation.of(
+              "a plan for the handle does not keep the settings",
+              Planner.class,
+              "EngineConfig.of(cudnn, owner, graph, chosen.engine(), chosen.knobs(), null);",
+              "EngineConfig.of(cudnn, owner, graph, chosen.engine(), List.of(), null);",
+              WORK),
+          Mutation.of(
+              "a plan for the handle may want scratch space that there is not",
+              Planner.class,
+              "if (isTooMuch(plan.workspaceBytes()) || plan.workspaceBytes() > mostWorkspace) {",
+              "if (isTooMuch(plan.workspaceBytes())) {",
+              MEMORY),
+          Mutation.of(
+              "the notes of a plan for the handle are not looked at",
+              Planner.class,
+              "if (unsuitable(kernel, config.numericalNotes()).isEmpty()) {",
+              "if (kernel.batch() > 0) {",
+              WORK),
 
           // Memory
           Mutation.of(
