@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param planCache a folder in which plans for GPUs are kept from one start to the next, or null;
  *     of the backend {@code cuda} only. It may be shared by processes and by kinds of GPU, must not
  *     be writable by others, and is ignored, with a warning, where it cannot be used
- * @param tuned whether implementations are timed on the GPU while the engine opens
+ * @param tuned whether implementations that were not timed on such a GPU before are timed while the
+ *     engine opens
  * @param legacyConvolutions whether a convolution for which cuDNN's graph API has no plan is left
  *     to its call from before that API
  */
@@ -213,9 +214,11 @@ public record Options(
   /**
    * The same options, with or without timing. With it, opening an engine on a GPU runs several
    * implementations of each kernel and takes the fastest, instead of what cuDNN and cuBLASLt hold
-   * best; that takes seconds, or minutes where kernels are compiled for it. Two engines may choose
-   * differently and then differ in rounding; one engine's results are bitwise the same on every
-   * run, as always. The backend {@code cuda} only; others have nothing to choose from.
+   * best; that takes seconds, or minutes where kernels are compiled for it. With a folder for plans
+   * it is done once for each kind of GPU and version of its driver and libraries: later engines
+   * take what was the fastest then, also those that are opened without timing. Else two engines may
+   * choose differently and then differ in rounding; one engine's results are bitwise the same on
+   * every run, as always. The backend {@code cuda} only; others have nothing to choose from.
    */
   public Options withTuned(boolean value) {
     return with(changed -> changed.tuned = value);

@@ -17,7 +17,8 @@ final class EngineOptions {
   @Option(
       names = "--tune",
       description =
-          "Time implementations on the GPU before the start and take the fastest; takes seconds to minutes.")
+          "Time implementations on the GPU before the start and take the fastest; takes seconds to minutes, and is done once"
+              + " for each kind of GPU where plans are kept.")
   private boolean tune;
 
   @Mixin private DeviceOptions device = new DeviceOptions();

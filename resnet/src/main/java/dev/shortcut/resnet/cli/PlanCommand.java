@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
           + " library; no GPU, no driver that runs, and no weights. Shown are for each kernel the engine, whether its code comes"
           + " precompiled, its knobs, its workspace, cuDNN's notes on it, the size of its plan, how many other candidates there were and"
           + " what the choice took; and the memory that the network takes on that GPU. cuBLASLt chooses for linear layers on the GPU"
-          + " itself. The plans are kept in a folder, which can be copied to a machine with the GPU: an engine there that is given it"
+          + " itself. Unless one of those libraries is missing, the plans are kept in a folder, which can be copied to a machine with the GPU: an engine there that is given it"
           + " with --plan-cache takes the plans from it. Where driver or size of the GPU differ, it builds the same engines anew; where"
           + " cuDNN's version differs, it asks cuDNN.%n",
       "Predicted times are what the described GPU's peaks allow: each kernel takes its arithmetic at the peak rate or its bytes"

@@ -448,6 +448,27 @@ class PlanTest {
       }
     }
 
+    /** cuDNN leaves engines out then, also of the rankings of what it does offer. */
+    @Test
+    void whatIsPlannedWithoutTheDriversLibraryIsNotKept() throws Exception {
+      String cache = folder.resolve("plans").toString();
+      String arguments =
+          "--gpu h100 --model resnet20 --precision fp16 --batch 2 --format json --plan-cache ";
+      Cli.Result without = planWithout("shortcut.cuda.library", (arguments + cache).split(" "));
+      assertEquals(ExitCodes.OK, without.status(), without.err());
+      assertTrue(
+          without.err().contains("cuDNN offers less without the CUDA driver"), without.err());
+      try (Stream<Path> files = Files.list(Path.of(cache))) {
+        assertEquals(List.of(), files.toList());
+      }
+      assertEquals(List.of("heuristics"), sources("--plan-cache", cache));
+      // What a whole set of libraries chose is taken as far as it can be.
+      Cli.Result later = planWithout("shortcut.cuda.library", (arguments + cache).split(" "));
+      assertEquals(ExitCodes.OK, later.status(), later.err());
+      assertTrue(later.out().contains("\"cached-plan\""), later.out());
+      assertEquals(List.of("cached-plan"), sources("--plan-cache", cache));
+    }
+
     @Test
     void aCacheThatOthersMayWriteIsRefused() throws Exception {
       Path cache =

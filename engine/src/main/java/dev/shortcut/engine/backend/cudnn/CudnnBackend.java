@@ -30,7 +30,8 @@ import java.util.stream.Collectors;
 /**
  * cuDNN's graph API on NVIDIA GPUs, its older convolution where that is allowed and there is no
  * plan, cuBLASLt for linear layers, a few kernels of our own, and one CUDA graph a batch. Same
- * device, libraries, precision and batch size give bitwise the same results on every run.
+ * device, libraries, precision and batch size give bitwise the same results on every run, and so do
+ * equal devices of a model.
  */
 public final class CudnnBackend implements Backend {
   private final NvidiaLibraries libraries;
