@@ -52,18 +52,21 @@ final class DeviceKind {
     if (choice != null) {
       return Optional.of(choice);
     }
-    return cache == null ? Optional.empty() : cache.find(key(product)).flatMap(DeviceKind::choice);
+    return cache == null ? Optional.empty() : kept(product, cache);
   }
 
-  private static Optional<Products.Choice> choice(PlanEntry entry) {
-    return entry.kept() instanceof PlanEntry.Rank rank && entry.timed()
-        ? Optional.of(
-            new Products.Choice(
-                rank.rank(),
-                rank.workspaceBytes(),
-                rank.algorithm(),
-                "the fastest at an earlier start"))
-        : Optional.empty();
+  private Optional<Products.Choice> kept(MatrixProduct product, PlanCache plans) {
+    Optional<PlanEntry> entry = plans.find(key(product));
+    if (entry.isPresent()
+        && entry.get().timed()
+        && entry.get().kept() instanceof PlanEntry.Rank(int rank, long bytes, String algorithm)) {
+      return Optional.of(
+          new Products.Choice(rank, bytes, algorithm, "the fastest at an earlier start"));
+    }
+    if (entry.isPresent()) {
+      plans.ignore(key(product), "it is no suggestion of cuBLASLt's that was timed");
+    }
+    return Optional.empty();
   }
 
   /** Takes note that what was chosen is taken on one more device. */

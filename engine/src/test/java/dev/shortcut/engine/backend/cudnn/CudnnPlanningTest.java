@@ -18,11 +18,13 @@ import dev.shortcut.engine.Precision;
 import dev.shortcut.testing.VendorLibraries;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
@@ -125,6 +127,41 @@ class CudnnPlanningTest {
         assertEquals(1, log.lines().size(), log.lines()::toString);
       }
     }
+  }
+
+  /** A network's plans are not refused on the strength of what was kept. */
+  @Test
+  void refusalsThatAreKeptAreDoubtedWhereANetworkHasNoPlanForThem(@TempDir Path folder)
+      throws InterruptedException, IOException {
+    Planning planning = planning("h100", FP16.withPlanCache(folder)).withBatchSizes(List.of(1));
+    PlanReport first = planning.run();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
+      for (Path file : files) {
+        PlanKey key = PlanEntry.read(Files.readAllBytes(file)).key();
+        var refusal = new PlanEntry.Refusal(Map.of("so it is said", List.of("all")));
+        Files.write(file, new PlanEntry(key, false, refusal).bytes());
+      }
+    }
+    PlanReport second = planning.run();
+    assertEquals(List.of(), second.refused());
+    assertEquals(Set.of(EnginePlan.Source.HEURISTICS), sources(second));
+    assertEquals(choices(first), choices(second));
+    assertEquals(Set.of(EnginePlan.Source.CACHED_PLAN), sources(planning.run()));
+  }
+
+  /** With the same words, but for the convolutions, which cuDNN is asked for again. */
+  @Test
+  void aRefusalIsKeptWithItsReasons(@TempDir Path folder) throws InterruptedException {
+    Planning planning =
+        planning("t4", FP16.withPrecision(Precision.BF16).withPlanCache(folder))
+            .withBatchSizes(List.of(1));
+    List<String> first = implementations(planning.run());
+    assertTrue(first.stream().anyMatch(text -> text.startsWith("pool, since ")), first::toString);
+    assertEquals(first, implementations(planning.run()));
+  }
+
+  private static List<String> implementations(PlanReport report) {
+    return report.kernels().stream().map(PlannedKernel::implementation).toList();
   }
 
   private static Set<EnginePlan.Source> sources(PlanReport report) {
