@@ -401,9 +401,10 @@ class KeptPlansTest {
     return settings;
   }
 
-  @Test
-  void whatCudnnRefusedIsNotSearchedForAgain() throws InterruptedException {
-    SoftwareDevice.reset(refusing(POOLING, CudnnStatus.NOT_SUPPORTED_SHAPE.code()));
+  @ParameterizedTest
+  @EnumSource(names = {"NOT_SUPPORTED_SHAPE", "INTERNAL_ERROR_COMPILATION_FAILED"})
+  void whatCudnnRefusedIsNotSearchedForAgain(CudnnStatus status) throws InterruptedException {
+    SoftwareDevice.reset(refusing(POOLING, status.code()));
     Run first = run();
     assertTrue(first.kernel("maxpool").contains("cannot be made: "), first::toString);
     // Nobody asks whether it can be made by now.

@@ -75,6 +75,11 @@ class PlanCacheTest {
             "for tests"));
   }
 
+  private static PlanEntry rank(int rank) {
+    return new PlanEntry(
+        key("product " + rank), true, new PlanEntry.Rank(rank, 0, "cuBLASLt algorithm 21"));
+  }
+
   private PlanCache open() throws IOException {
     return PlanCache.open(folder, LIMITS);
   }
@@ -359,8 +364,9 @@ class PlanCacheTest {
     PlanCache cache = open();
     for (int i = 0; i < Writer.KERNELS; i++) {
       assertTrue(cache.find(key("kernel " + i)).isPresent(), "kernel " + i);
+      assertEquals(Optional.of(rank(i)), cache.find(key("product " + i)));
     }
-    assertEquals(Writer.KERNELS, names().size(), () -> "left in " + folder);
+    assertEquals(2 * Writer.KERNELS, names().size(), () -> "left in " + folder);
   }
 
   @Test
@@ -402,6 +408,7 @@ class PlanCacheTest {
         for (int i = 0; i < KERNELS; i++) {
           cache.find(key("kernel " + i));
           cache.store(plan(key("kernel " + i), (arguments[1] + " ").repeat(2000)));
+          cache.store(rank(i));
         }
         cache.finish("a test");
       }
