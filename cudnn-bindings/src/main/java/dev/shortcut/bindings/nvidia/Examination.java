@@ -52,8 +52,8 @@ final class Examination {
     /** To run on a device: all four are needed, and the driver must start. */
     RUN,
     /**
-     * To plan for a device that is described: cuDNN is needed, and it looks into the driver and
-     * NVRTC where there are such when it compiles.
+     * To plan for a device that is described: cuDNN is needed, and cuBLASLt, which it asks; and it
+     * looks into the driver and NVRTC where there are such when it compiles.
      */
     PLAN
   }
@@ -80,12 +80,10 @@ final class Examination {
     NativeLibrary driver = driver();
     NativeLibrary cudnnLibrary = cudnnLibrary();
     NativeLibrary cublasLtLibrary =
-        purpose == Purpose.PLAN
-            ? null
-            : ofCudnnsGeneration(
-                NvidiaLibrary.CUBLASLT,
-                library -> Math.toIntExact(CublasLt.version(library) / 10_000),
-                library -> CublasLt.text(CublasLt.version(library)));
+        ofCudnnsGeneration(
+            NvidiaLibrary.CUBLASLT,
+            library -> Math.toIntExact(CublasLt.version(library) / 10_000),
+            library -> CublasLt.text(CublasLt.version(library)));
     NativeLibrary nvrtcLibrary =
         ofCudnnsGeneration(
             NvidiaLibrary.NVRTC,
@@ -98,8 +96,9 @@ final class Examination {
           nvrtcLibrary == null
               ? null
               : open(NvidiaLibrary.NVRTC, nvrtcLibrary, Nvrtc::of, again(NvidiaLibrary.NVRTC));
+      // Without cuBLASLt cuDNN ends the process when it ranks engines (tried: 9.20).
       cudnn =
-          cudnnLibrary == null
+          cudnnLibrary == null || cublasLtLibrary == null
               ? null
               : open(NvidiaLibrary.CUDNN, cudnnLibrary, Cudnn::of, again(NvidiaLibrary.CUDNN));
       return;
@@ -301,7 +300,11 @@ final class Examination {
   /** What a library is needed for, behind "it is needed". */
   private String use(NvidiaLibrary kind) {
     if (purpose == Purpose.PLAN) {
-      return kind == NvidiaLibrary.CUDNN ? "to make plans" : "for kernels that cuDNN compiles";
+      return switch (kind) {
+        case CUDNN -> "to make plans";
+        case CUBLASLT -> "for what cuDNN asks of it";
+        case DRIVER, NVRTC -> "for kernels that cuDNN compiles";
+      };
     }
     return switch (kind) {
       case DRIVER -> "for all that a GPU is to do";

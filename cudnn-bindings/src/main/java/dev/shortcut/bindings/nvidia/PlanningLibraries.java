@@ -6,16 +6,21 @@ import dev.shortcut.bindings.library.NvidiaLibrary;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What planning for a device that is only described needs: cuDNN. Where the driver's library and
- * NVRTC are there too, cuDNN can compile; without them it has precompiled engines only. No GPU is
- * needed, and the driver is not started. Immutable and safe for use by any thread.
+ * What planning for a device that is only described needs: cuDNN, and cuBLASLt, which cuDNN asks.
+ * Where the driver's library and NVRTC are there too, cuDNN can compile; without them it has
+ * precompiled engines only. No GPU is needed, and the driver is not started. Immutable and safe for
+ * use by any thread.
  */
 public final class PlanningLibraries {
   private static final Logger LOG = System.getLogger(PlanningLibraries.class.getName());
+
+  private static final Set<String> NEEDED =
+      Set.of(NvidiaLibrary.CUDNN.title(), NvidiaLibrary.CUBLASLT.title());
 
   private static @Nullable PlanningLibraries opened;
 
@@ -30,8 +35,8 @@ public final class PlanningLibraries {
   /**
    * The set of this process, which is looked for once; a failure is not remembered.
    *
-   * @throws LibraryException if cuDNN is missing or fails; it says what to install and every place
-   *     that was tried
+   * @throws LibraryException if cuDNN or cuBLASLt is missing or fails; it says what to install and
+   *     every place that was tried
    */
   public static synchronized PlanningLibraries open() {
     PlanningLibraries libraries = opened;
@@ -48,7 +53,7 @@ public final class PlanningLibraries {
     if (cudnn == null) {
       throw NvidiaLibraries.unusable(
           examination.findings().stream()
-              .filter(finding -> finding.name().equals(NvidiaLibrary.CUDNN.title()))
+              .filter(finding -> NEEDED.contains(finding.name()))
               .toList());
     }
     return new PlanningLibraries(

@@ -35,8 +35,8 @@ import picocli.CommandLine.Spec;
     header = "Plan for a GPU that need not be here.",
     description = {
       "%nLets cuDNN choose, and where need be compile, what computes each kernel of a network on a GPU that is only described,"
-          + " through the code that runs it there. Needed are cuDNN 9.11 or later and, for what cuDNN compiles, NVRTC and the driver's"
-          + " library; no GPU, no driver that runs, and no weights. Shown are for each kernel the engine, whether its code comes"
+          + " through the code that runs it there. Needed are cuDNN 9.11 or later, cuBLASLt and, for what cuDNN compiles, NVRTC and the"
+          + " driver's library; no GPU, no driver that runs, and no weights. Shown are for each kernel the engine, whether its code comes"
           + " precompiled, its knobs, its workspace, cuDNN's notes on it, the size of its plan, how many other candidates there were and"
           + " what the choice took; and the memory that the network takes on that GPU. cuBLASLt chooses for linear layers on the GPU"
           + " itself. Unless one of those libraries is missing, the plans are kept in a folder, which can be copied to a machine with the GPU: an engine there that is given it"

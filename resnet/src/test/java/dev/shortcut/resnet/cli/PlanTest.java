@@ -482,6 +482,16 @@ class PlanTest {
       assertTrue(result.err().contains("others could put anything there"), result.err());
     }
 
+    /** It would end the process when it ranks engines. */
+    @Test
+    void withoutCublasLtCudnnIsNotAsked() throws Exception {
+      Cli.Result result = planWithout("shortcut.cublaslt.library", "--gpu", "h100");
+      assertEquals(ExitCodes.NO_DEVICE, result.status(), result.err());
+      assertTrue(result.err().contains("cannot be used here: cuBLASLt."), result.err());
+      assertTrue(result.err().contains("needed for what cuDNN asks of it"), result.err());
+      assertTrue(result.err().contains("pip install nvidia-cublas-cu12"), result.err());
+    }
+
     @Test
     void withoutTheDriversLibraryOnlyWhatIsPrecompiledIsPlanned() throws Exception {
       Cli.Result result =

@@ -101,7 +101,8 @@ public final class CudnnPlanning {
       return PlanningLibraries.open();
     } catch (LibraryException e) {
       throw new DeviceUnavailableException(
-          "planning for a GPU needs cuDNN, which makes the plans. " + e.getMessage(), e);
+          "planning for a GPU needs cuDNN, which makes the plans, and cuBLASLt. " + e.getMessage(),
+          e);
     }
   }
 
