@@ -274,8 +274,8 @@ public final class Engine implements AutoCloseable {
    * @param images how many make up each batch; at most the options' largest
    * @param input what the batches look like, which need not be the options' format
    * @throws DeviceUnavailableException if the engine runs on the CPU, or on several devices
-   * @throws MemoryLimitException if its buffers would exceed the options' limit, or the device's
-   *     memory
+   * @throws MemoryLimitException if its buffers, with those of other executions, would exceed the
+   *     options' limit, or the device's memory
    * @throws IllegalArgumentException if the batch is too large or the format does not fit the graph
    * @throws IllegalStateException if the engine is closed
    */
@@ -292,7 +292,8 @@ public final class Engine implements AutoCloseable {
       }
       var execution =
           new Execution(
-              compiled.execution(images, input),
+              compiled.execution(
+                  images, input, executions.stream().mapToLong(Execution::bytes).sum()),
               graph.name(),
               images,
               images * inputShape().elements() * input.bytesPerValue(),

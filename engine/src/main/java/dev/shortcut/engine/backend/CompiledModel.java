@@ -26,10 +26,11 @@ public interface CompiledModel extends AutoCloseable {
    *
    * @param images how many make up each of its batches; at most the largest compiled size
    * @param input what its batches look like, which need not be what the slots take
+   * @param others bytes of those that are open already, which count against the memory limit
    * @throws DeviceUnavailableException if this backend has no device
    * @throws dev.shortcut.engine.MemoryLimitException before anything is allocated
    */
-  default ExecutionSlot execution(int images, InputFormat input) {
+  default ExecutionSlot execution(int images, InputFormat input, long others) {
     throw new DeviceUnavailableException(
         "an execution takes addresses on a GPU and a CUDA stream, but this engine runs on the CPU;"
             + " open it on a GPU, or use its run method");

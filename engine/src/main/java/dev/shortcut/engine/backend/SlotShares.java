@@ -24,7 +24,8 @@ public final class SlotShares {
   }
 
   /**
-   * Slots in such an order that callers who come one after another get one device after another.
+   * Slots in such an order that callers who come while others' batches run get one device after
+   * another.
    *
    * @param byDevice each device's, none fewer than the one behind it
    */

@@ -67,18 +67,19 @@ public final class MemoryCap {
   }
 
   /**
-   * Refuses an execution that takes more than the options allow beside its model.
+   * Refuses an execution that takes more than the options allow beside its model and others.
    *
    * @param execution what is about to be prepared, for the message
    * @param bytes that it takes
+   * @param others what executions take that are open already
    * @param model what the model takes
    */
   public static void checkExecution(
-      String execution, long bytes, MemoryReport model, Options options) {
-    if (bytes > options.memoryLimit() - model.total()) {
+      String execution, long bytes, long others, MemoryReport model, Options options) {
+    if (bytes > options.memoryLimit() - model.total() - others) {
       throw new MemoryLimitException(
-          "%s needs %,d bytes beside the model's %,d, but %,d are allowed in all"
-              .formatted(execution, bytes, model.total(), options.memoryLimit()));
+          "%s needs %,d bytes beside the model's %,d and those of open executions, %,d, but %,d are allowed in all"
+              .formatted(execution, bytes, model.total(), others, options.memoryLimit()));
     }
   }
 

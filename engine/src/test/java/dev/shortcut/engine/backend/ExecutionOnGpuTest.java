@@ -409,6 +409,22 @@ class ExecutionOnGpuTest {
   }
 
   @Test
+  void severalCountAgainstTheMemoryLimitTogether() {
+    long room;
+    try (Engine engine = open(options());
+        Execution execution = engine.execution(4, FLOATS)) {
+      room = engine.memory().total() + 2 * execution.bytes() - 1;
+    }
+    try (Engine limited = open(options().withMemoryLimit(room))) {
+      try (Execution _ = limited.execution(4, FLOATS)) {
+        var refused = assertThrows(MemoryLimitException.class, () -> limited.execution(4, FLOATS));
+        assertTrue(String.valueOf(refused.getMessage()).contains("open executions"), room + "");
+      }
+      limited.execution(4, FLOATS).close();
+    }
+  }
+
+  @Test
   void itsBuffersAreWhatTheDeviceGrowsBy() {
     try (Engine engine = open(options())) {
       long before = SoftwareDevice.bytesInUse(0);

@@ -159,17 +159,18 @@ final class CudnnModel implements CompiledModel {
   }
 
   @Override
-  public ExecutionSlot execution(int images, InputFormat input) {
+  public ExecutionSlot execution(int images, InputFormat input, long others) {
     Part part = SlotShares.only(parts);
-    return PlatformThread.call("shortcut-cuda-execution", () -> execution(part, images, input));
+    return PlatformThread.call(
+        "shortcut-cuda-execution", () -> execution(part, images, input, others));
   }
 
-  private CudnnExecution execution(Part part, int images, InputFormat input) {
+  private CudnnExecution execution(Part part, int images, InputFormat input, long others) {
     Program program =
         part.programs.stream().filter(p -> p.batch() >= images).findFirst().orElseThrow();
     long bytes = CudnnExecution.bytes(program);
     String attempted = "an execution of %s with batches of %d".formatted(graph.name(), images);
-    MemoryCap.checkExecution(attempted, bytes, memory, options);
+    MemoryCap.checkExecution(attempted, bytes, others, memory, options);
     CudnnDevice device = part.device();
     var request = new CudnnExecution.Request(images, graph.input().shape(), input);
     device.health().check();

@@ -323,7 +323,7 @@ final class DeviceChecks {
                     .withMaxBatch(IMAGES)
                     .withSlots(1)
                     .withInput(new InputFormat.Float32Nchw()));
-        ExecutionSlot execution = model.execution(IMAGES, new InputFormat.Float32Nchw())) {
+        ExecutionSlot execution = model.execution(IMAGES, new InputFormat.Float32Nchw(), 0)) {
       return onDevice(
           "shortcut-cuda-program", (context, owner) -> captureAndReplay(context, owner, execution));
     }

@@ -162,17 +162,18 @@ final class JCudnnModel implements CompiledModel {
   }
 
   @Override
-  public ExecutionSlot execution(int images, InputFormat input) {
+  public ExecutionSlot execution(int images, InputFormat input, long others) {
     Share share = SlotShares.only(shares);
-    return PlatformThread.call("shortcut-jcuda-execution", () -> execution(share, images, input));
+    return PlatformThread.call(
+        "shortcut-jcuda-execution", () -> execution(share, images, input, others));
   }
 
-  private JCudnnExecution execution(Share share, int images, InputFormat input) {
+  private JCudnnExecution execution(Share share, int images, InputFormat input, long others) {
     Program program =
         share.programs.stream().filter(p -> p.batch() >= images).findFirst().orElseThrow();
     long bytes = JCudnnExecution.bytes(program);
     String attempted = "an execution of %s with batches of %d".formatted(graph.name(), images);
-    MemoryCap.checkExecution(attempted, bytes, memory, options);
+    MemoryCap.checkExecution(attempted, bytes, others, memory, options);
     JCudnnDevice device = share.device();
     CUcontext context = Objects.requireNonNull(share.context);
     var request = new JCudnnExecution.Request(images, input);
