@@ -6,7 +6,7 @@ import java.util.List;
 
 /**
  * Something that must work on a GPU before networks can, or beside them; looked at apart, so that
- * what fails first tells what is wrong. Backends of the CPU have none of it.
+ * what fails first tells what is wrong. The backend {@code cuda} does so; the others do not.
  */
 public enum DeviceCheck {
   /** Memory of many sizes goes to the device and comes back the same. */
