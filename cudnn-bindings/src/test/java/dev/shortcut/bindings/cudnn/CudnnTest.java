@@ -6,9 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.shortcut.bindings.cuda.Context;
-import dev.shortcut.bindings.cuda.Cuda;
-import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.testing.HeapAllocation;
 import dev.shortcut.testing.TestSeed;
@@ -20,48 +17,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.TreeMap;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The cuDNN bindings on the software device. */
 @Tag("native")
-class CudnnTest {
+class CudnnTest extends OnSoftwareCudnn {
   private static final FusedConvolution CONVOLUTION =
       new FusedConvolution(2, 8, 6, 16, 3, 1, true, true);
 
   private final Random random = TestSeed.random();
-  private Closer owner;
-  private Context context;
-  private Stream stream;
-  private Cudnn cudnn;
-  private CudnnHandle handle;
-
-  /** What the library itself refused to destroy. */
-  private final Map<String, Long> notDestroyed = new TreeMap<>();
-
-  @BeforeEach
-  void freshDevice() {
-    SoftwareDevice.install();
-    SoftwareDevice.reset();
-    owner = new Closer();
-    context = owner.own(Cuda.open().devices().getFirst().retainPrimary());
-    context.push();
-    owner.own(context::pop);
-    stream = owner.own(context.newStream());
-    cudnn = Cudnn.open();
-    handle = owner.own(cudnn.newHandle());
-    handle.setStream(stream);
-  }
-
-  @AfterEach
-  void nothingIsLeft() {
-    owner.close();
-    assertEquals(List.of(), SoftwareDevice.complaints());
-    assertEquals(notDestroyed, SoftwareDevice.live());
-  }
 
   @Test
   void aPlanFromTheHandleAndOneRestoredComputeTheSame() {

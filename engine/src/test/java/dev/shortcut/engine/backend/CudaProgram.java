@@ -11,7 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** What somebody's CUDA program has: a context that is current on its thread, and what it made. */
-final class CudaProgram implements AutoCloseable {
+public final class CudaProgram implements AutoCloseable {
   final Closer owner = new Closer();
   final Context context;
 
@@ -32,7 +32,12 @@ final class CudaProgram implements AutoCloseable {
     return owner.own(context.allocate(bytes));
   }
 
-  void write(Stream stream, DeviceMemory to, MemorySegment values) {
+  /** Copies to the device, and waits. */
+  public static void write(Stream stream, DeviceMemory to, float[] values) {
+    write(stream, to, MemorySegment.ofArray(values));
+  }
+
+  static void write(Stream stream, DeviceMemory to, MemorySegment values) {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment host = frame.allocate(values.byteSize());
       host.copyFrom(values);
@@ -43,11 +48,12 @@ final class CudaProgram implements AutoCloseable {
 
   DeviceMemory floats(Stream stream, float[] values) {
     DeviceMemory memory = room((long) values.length * Float.BYTES);
-    write(stream, memory, MemorySegment.ofArray(values));
+    write(stream, memory, values);
     return memory;
   }
 
-  float[] read(Stream stream, DeviceMemory from) {
+  /** Waits, and copies from the device. */
+  public static float[] read(Stream stream, DeviceMemory from) {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment host = frame.allocate(from.bytes());
       stream.copyToHost(host, from.address(), from.bytes());

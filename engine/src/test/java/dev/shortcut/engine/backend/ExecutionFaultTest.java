@@ -145,7 +145,7 @@ class ExecutionFaultTest {
           stream.synchronize();
           assertEquals(0, execution.capturedGraphs(), () -> SoftwareDevice.fired().toString());
           enqueue(execution, in, out, stream, false);
-          assertSameValues(expected, program.read(stream, out));
+          assertSameValues(expected, CudaProgram.read(stream, out));
         }
       }
       assertEquals(List.of(), wrong);

@@ -125,7 +125,7 @@ class ExecutionOnGpuTest {
         // No byte longer than it must be, so that a longer result would be noticed.
         DeviceMemory out = program.room(execution.outputBytes());
         execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-        assertSameValues(expected(images), program.read(stream, out));
+        assertSameValues(expected(images), CudaProgram.read(stream, out));
       }
     }
   }
@@ -146,10 +146,10 @@ class ExecutionOnGpuTest {
       assertEquals(pixels.length, execution.inputBytes());
       Stream stream = program.stream();
       DeviceMemory in = program.room(pixels.length);
-      program.write(stream, in, MemorySegment.ofArray(pixels));
+      CudaProgram.write(stream, in, MemorySegment.ofArray(pixels));
       DeviceMemory out = program.room(execution.outputBytes());
       execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-      Tensors.assertClose(expected, program.read(stream, out), 1e-5);
+      Tensors.assertClose(expected, CudaProgram.read(stream, out), 1e-5);
     }
   }
 
@@ -172,7 +172,7 @@ class ExecutionOnGpuTest {
       DeviceMemory in = program.floats(stream, images);
       DeviceMemory out = program.room(execution.outputBytes());
       execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-      Tensors.assertClose(expected, program.read(stream, out), 1e-6);
+      Tensors.assertClose(expected, CudaProgram.read(stream, out), 1e-6);
     }
   }
 
@@ -192,7 +192,7 @@ class ExecutionOnGpuTest {
       DeviceMemory in = program.floats(stream, images);
       DeviceMemory out = program.room(execution.outputBytes());
       execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-      Tensors.assertClose(expected, program.read(stream, out), 1e-12);
+      Tensors.assertClose(expected, CudaProgram.read(stream, out), 1e-12);
     }
   }
 
@@ -214,17 +214,17 @@ class ExecutionOnGpuTest {
       assertEquals(1, execution.capturedGraphs());
       for (int round = 0; round < 3; round++) {
         float[] images = images(3);
-        program.write(stream, in, MemorySegment.ofArray(images));
+        CudaProgram.write(stream, in, MemorySegment.ofArray(images));
         stream.launch(replay);
-        assertSameValues(expected(images), program.read(stream, out));
+        assertSameValues(expected(images), CudaProgram.read(stream, out));
       }
       var failure = assertThrows(IllegalStateException.class, execution::close);
       assertTrue(String.valueOf(failure.getMessage()).contains("destroy them first"));
       assertThrows(IllegalStateException.class, engine::close);
       float[] images = images(3);
-      program.write(stream, in, MemorySegment.ofArray(images));
+      CudaProgram.write(stream, in, MemorySegment.ofArray(images));
       execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-      assertSameValues(expected(images), program.read(stream, out));
+      assertSameValues(expected(images), CudaProgram.read(stream, out));
       replay.close();
       assertEquals(0, execution.capturedGraphs());
       execution.close();
@@ -296,7 +296,7 @@ class ExecutionOnGpuTest {
             streams.get(i).handle());
       }
       for (int i = 5; i >= 0; i--) {
-        assertSameValues(expected(images.get(i)), program.read(streams.get(i), outs.get(i)));
+        assertSameValues(expected(images.get(i)), CudaProgram.read(streams.get(i), outs.get(i)));
       }
     }
   }
@@ -324,7 +324,7 @@ class ExecutionOnGpuTest {
                 assertEquals(0, cuda.currentContext());
               });
       bare.join();
-      assertSameValues(expected(images), program.read(stream, out));
+      assertSameValues(expected(images), CudaProgram.read(stream, out));
     }
   }
 
@@ -351,7 +351,7 @@ class ExecutionOnGpuTest {
           DeviceMemory in = program.floats(stream, images);
           DeviceMemory out = program.room(execution.outputBytes());
           execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-          assertSameValues(expected, program.read(stream, out));
+          assertSameValues(expected, CudaProgram.read(stream, out));
           assertSameValues(expected, engine.run(images));
         }
       }
@@ -531,7 +531,7 @@ class ExecutionOnGpuTest {
       }
       float[] expected = expected(images);
       for (DeviceMemory out : outs) {
-        assertSameValues(expected, program.read(stream, out));
+        assertSameValues(expected, CudaProgram.read(stream, out));
       }
     }
   }
@@ -588,7 +588,7 @@ class ExecutionOnGpuTest {
         stream.synchronize();
       }
       execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-      assertSameValues(expected, program.read(stream, out));
+      assertSameValues(expected, CudaProgram.read(stream, out));
     }
   }
 }

@@ -27,6 +27,7 @@ import dev.shortcut.engine.Options.BackendChoice;
 import dev.shortcut.engine.Options.Launch;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.Tolerance;
+import dev.shortcut.engine.backend.CudaProgram;
 import dev.shortcut.engine.backend.PlatformThread;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
@@ -40,9 +41,6 @@ import dev.shortcut.engine.testing.Tensors;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -402,14 +400,15 @@ final class CudnnCheck {
         streams.add(stream);
         inputs.add(program.own(context.allocate(execution.inputBytes())));
         outputs.add(program.own(context.allocate(execution.outputBytes())));
-        write(stream, inputs.get(half), Arrays.copyOfRange(images, half * in, (half + 1) * in));
+        CudaProgram.write(
+            stream, inputs.get(half), Arrays.copyOfRange(images, half * in, (half + 1) * in));
       }
       for (int half = 0; half < 2; half++) {
         enqueueFromElsewhere(
             execution, inputs.get(half), outputs.get(half), streams.get(half).handle());
       }
       for (int half = 1; half >= 0; half--) {
-        float[] results = read(streams.get(half), outputs.get(half));
+        float[] results = CudaProgram.read(streams.get(half), outputs.get(half));
         same(Arrays.copyOfRange(expected, half * out, (half + 1) * out), results);
       }
       Stream stream = streams.getFirst();
@@ -417,16 +416,18 @@ final class CudnnCheck {
       enqueue(execution, inputs.getFirst(), outputs.getFirst(), stream.handle());
       try (var captured = stream.endCapture();
           GraphExec replay = captured.instantiate()) {
-        write(stream, inputs.getFirst(), Arrays.copyOfRange(images, in, 2 * in));
+        CudaProgram.write(stream, inputs.getFirst(), Arrays.copyOfRange(images, in, 2 * in));
         stream.launch(replay);
-        same(Arrays.copyOfRange(expected, out, 2 * out), read(stream, outputs.getFirst()));
+        same(
+            Arrays.copyOfRange(expected, out, 2 * out),
+            CudaProgram.read(stream, outputs.getFirst()));
         expect(Noticed.REPORT, execution.capturedGraphs() == 1, "the captured graph is forgotten");
       }
-      write(stream, inputs.getFirst(), Arrays.copyOf(images, in));
+      CudaProgram.write(stream, inputs.getFirst(), Arrays.copyOf(images, in));
       // Closing waits for it.
       enqueue(execution, inputs.getFirst(), outputs.getFirst(), stream.handle());
     }
-    same(Arrays.copyOf(expected, out), read(streams.getFirst(), outputs.getFirst()));
+    same(Arrays.copyOf(expected, out), CudaProgram.read(streams.getFirst(), outputs.getFirst()));
   }
 
   /** On a thread to which the other device's context is current. */
@@ -455,23 +456,6 @@ final class CudnnCheck {
         new DeviceBuffer(input.address(), input.bytes()),
         new DeviceBuffer(output.address(), output.bytes()),
         stream);
-  }
-
-  private static void write(Stream stream, DeviceMemory to, float[] values) {
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment host = frame.allocateFrom(ValueLayout.JAVA_FLOAT, values);
-      stream.copyToDevice(to.address(), host, host.byteSize());
-      stream.synchronize();
-    }
-  }
-
-  private static float[] read(Stream stream, DeviceMemory from) {
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment host = frame.allocate(from.bytes(), Float.BYTES);
-      stream.copyToHost(host, from.address(), from.bytes());
-      stream.synchronize();
-      return host.toArray(ValueLayout.JAVA_FLOAT);
-    }
   }
 
   /** Failures are reported once, name what failed, and leave nothing behind. */

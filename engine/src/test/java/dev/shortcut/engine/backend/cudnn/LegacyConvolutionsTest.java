@@ -31,6 +31,7 @@ import dev.shortcut.engine.PlannedKernel;
 import dev.shortcut.engine.Planning;
 import dev.shortcut.engine.Precision;
 import dev.shortcut.engine.Tolerance;
+import dev.shortcut.engine.backend.CudaProgram;
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
 import dev.shortcut.engine.graph.Layer;
@@ -44,9 +45,6 @@ import dev.shortcut.testing.HeapAllocation;
 import dev.shortcut.testing.OtherProcess;
 import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -288,16 +286,16 @@ class LegacyConvolutionsTest {
         DeviceMemory out = program.own(context.allocate(execution.outputBytes()));
         var input = new DeviceBuffer(in.address(), in.bytes());
         var output = new DeviceBuffer(out.address(), out.bytes());
-        write(stream, in, images);
+        CudaProgram.write(stream, in, images);
         execution.enqueue(input, output, stream.handle());
-        assertSameValues(expected, read(stream, out));
+        assertSameValues(expected, CudaProgram.read(stream, out));
         stream.beginCapture();
         execution.enqueue(input, output, stream.handle());
         try (var captured = stream.endCapture();
             GraphExec replay = captured.instantiate()) {
           stream.fill(out.address(), (byte) 0xFF, out.bytes());
           stream.launch(replay);
-          assertSameValues(expected, read(stream, out));
+          assertSameValues(expected, CudaProgram.read(stream, out));
         }
       }
       Options eager = options().withLaunch(Launch.EAGER);
@@ -307,7 +305,7 @@ class LegacyConvolutionsTest {
         DeviceMemory out = program.own(context.allocate(execution.outputBytes()));
         var input = new DeviceBuffer(in.address(), in.bytes());
         var output = new DeviceBuffer(out.address(), out.bytes());
-        write(stream, in, Arrays.copyOf(images, IMAGE));
+        CudaProgram.write(stream, in, Arrays.copyOf(images, IMAGE));
         int before = SoftwareDevice.log().size();
         long bytes =
             HeapAllocation.fewestBytes(
@@ -338,23 +336,6 @@ class LegacyConvolutionsTest {
           kernel.implementation().contains("on the device")
               && kernel.implementation().contains(FLAG),
           kernel::toString);
-    }
-  }
-
-  private static void write(Stream stream, DeviceMemory to, float[] values) {
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment host = frame.allocateFrom(ValueLayout.JAVA_FLOAT, values);
-      stream.copyToDevice(to.address(), host, host.byteSize());
-      stream.synchronize();
-    }
-  }
-
-  private static float[] read(Stream stream, DeviceMemory from) {
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment host = frame.allocate(from.bytes(), Float.BYTES);
-      stream.copyToHost(host, from.address(), from.bytes());
-      stream.synchronize();
-      return host.toArray(ValueLayout.JAVA_FLOAT);
     }
   }
 }
