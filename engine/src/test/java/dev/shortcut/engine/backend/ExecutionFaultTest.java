@@ -124,7 +124,9 @@ class ExecutionFaultTest {
         // Batches on another stream each, so that handles have to follow.
         List<Stream> streams = List.of(program.stream(), program.stream());
         DeviceMemory in = program.floats(streams.getFirst(), IMAGES);
+        DeviceMemory other = program.floats(streams.getFirst(), new float[IMAGES.length]);
         DeviceMemory out = program.room(execution.outputBytes());
+        DeviceMemory lost = program.room(execution.outputBytes());
         enqueue(execution, in, out, streams.getFirst(), capturing);
         long before = SoftwareDevice.calls();
         enqueue(execution, in, out, streams.getLast(), capturing);
@@ -134,23 +136,57 @@ class ExecutionFaultTest {
         // can do anything. A capture's first call is the caller's, and so are its last four.
         for (long call = capturing ? 2 : 1; call < (capturing ? calls - 4 : calls); call++) {
           Stream stream = streams.get((int) call % 2);
+          Stream next = streams.get((int) (call + 1) % 2);
           SoftwareDevice.failCall(call);
           try {
-            enqueue(execution, in, out, stream, capturing);
+            enqueue(execution, other, lost, stream, capturing);
             wrong.add("call %d, %s, was not noticed".formatted(call, SoftwareDevice.fired()));
           } catch (DeviceException e) {
             assertFalse(e.fatal(), e.getMessage());
             wrong.addAll(backend.wrongIn(e));
           }
-          stream.synchronize();
           assertEquals(0, execution.capturedGraphs(), () -> SoftwareDevice.fired().toString());
-          enqueue(execution, in, out, stream, false);
-          assertSameValues(expected, CudaProgram.read(stream, out));
+          // What is enqueued of the failed batch must not run beside the next one.
+          enqueue(execution, in, out, next, false);
+          assertSameValues(expected, CudaProgram.read(next, out));
         }
+        streams.forEach(Stream::synchronize);
       }
       assertEquals(List.of(), wrong);
       assertEquals(List.of(), InjectedFault.leftBehind());
     }
+  }
+
+  @Test
+  void whatIsEnqueuedOfAFailedBatchIsWaitedForBeforeAnythingIsFreed() {
+    List<String> wrong = new ArrayList<>();
+    long calls = 0;
+    for (long call = 0; call == 0 || call < calls; call++) {
+      // What is enqueued waits until somebody waits for it.
+      SoftwareDevice.reset(SoftwareDevice.settings().eagerness(0));
+      try (var program = CudaProgram.onDevice(0);
+          Engine engine = open()) {
+        Stream stream = program.stream();
+        Execution execution = engine.execution(1, FLOATS);
+        DeviceMemory in = program.floats(stream, IMAGES);
+        DeviceMemory out = program.room(execution.outputBytes());
+        long before = SoftwareDevice.calls();
+        if (call > 0) {
+          SoftwareDevice.failCall(call);
+        }
+        try {
+          enqueue(execution, in, out, stream, false);
+          calls = SoftwareDevice.calls() - before;
+        } catch (DeviceException e) {
+          assertFalse(e.fatal(), e.getMessage());
+        }
+        execution.close();
+        stream.synchronize();
+      }
+      leavesNothing(call, wrong);
+    }
+    assertEquals(List.of(), wrong);
+    assertTrue(calls > 6, calls + " calls");
   }
 
   private static void enqueue(

@@ -558,37 +558,4 @@ class ExecutionOnGpuTest {
       stream.synchronize();
     }
   }
-
-  /** One exception that names the call, nothing leaked, and usable again. */
-  @Test
-  void aFailureAtAnyCallOfABatchLeavesItUsable() throws Exception {
-    float[] images = images(1);
-    float[] expected = expected(images);
-    try (var program = CudaProgram.onDevice(0);
-        Engine engine = open(options());
-        Execution execution = engine.execution(1, FLOATS)) {
-      Stream stream = program.stream();
-      DeviceMemory in = program.floats(stream, images);
-      DeviceMemory out = program.room(execution.outputBytes());
-      long before = SoftwareDevice.calls();
-      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-      long calls = SoftwareDevice.calls() - before;
-      assertTrue(calls > 5, () -> "only " + calls + " calls");
-      // The last call takes the context away again; where that fails nobody can do anything.
-      for (int n = 1; n < calls; n++) {
-        SoftwareDevice.failCall(n);
-        var failure =
-            assertThrows(
-                DeviceException.class,
-                () ->
-                    execution.enqueue(
-                        CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle()));
-        assertTrue(String.valueOf(failure.getMessage()).contains("cu"), failure::toString);
-        assertEquals(n, SoftwareDevice.fired().size(), failure::toString);
-        stream.synchronize();
-      }
-      execution.enqueue(CudaProgram.buffer(in), CudaProgram.buffer(out), stream.handle());
-      assertSameValues(expected, CudaProgram.read(stream, out));
-    }
-  }
 }

@@ -105,9 +105,9 @@ final class CudnnExecution implements ExecutionSlot {
   /** Waits for what is enqueued, which uses what is about to be freed. */
   private RuntimeException drained(String attempted, RuntimeException e, Stream own) {
     RuntimeException failure = device.health().failed(attempted, e, own);
-    return e instanceof CudaException cuda && cuda.status() == CudaStatus.OUT_OF_MEMORY
-        ? e
-        : failure;
+    boolean outOfMemory =
+        e instanceof CudaException cuda && cuda.status() == CudaStatus.OUT_OF_MEMORY;
+    return outOfMemory && !device.health().isLost() ? e : failure;
   }
 
   /**
@@ -197,10 +197,7 @@ final class CudnnExecution implements ExecutionSlot {
           // On the same stream too: a stream that is made where one was destroyed has its address.
           stream.waitFor(done);
         }
-        run(input, output);
-        program.attempt("marking the end of the batch");
-        stream.record(done);
-        ran = true;
+        runMarked(input, output);
       }
       case ACTIVE -> {
         program.attempt("counting the captured graph");
@@ -212,6 +209,36 @@ final class CudnnExecution implements ExecutionSlot {
       case INVALIDATED, UNKNOWN ->
           throw new IllegalStateException(
               "the stream's capture was spoiled by an earlier call; end it");
+    }
+  }
+
+  private void runMarked(long input, long output) {
+    try {
+      run(input, output);
+      program.attempt("marking the end of the batch");
+      stream.record(done);
+      ran = true;
+    } catch (CudaException | CudnnException | CublasException e) {
+      markBehind(e);
+      throw e;
+    }
+  }
+
+  /**
+   * What was enqueued of a batch before it failed is waited for as a whole batch is: by the next
+   * one, and before anything is freed.
+   */
+  private void markBehind(RuntimeException failure) {
+    try {
+      stream.record(done);
+      ran = true;
+    } catch (CudaException unmarked) {
+      failure.addSuppressed(unmarked);
+      try {
+        stream.synchronize();
+      } catch (CudaException e) {
+        failure.addSuppressed(e);
+      }
     }
   }
 
@@ -263,8 +290,8 @@ final class CudnnExecution implements ExecutionSlot {
     if (device.health().isLost()) {
       return;
     }
-    enter();
     try {
+      enter();
       if (ran) {
         done.synchronize();
       }

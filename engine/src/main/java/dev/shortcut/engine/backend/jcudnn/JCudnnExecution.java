@@ -195,7 +195,7 @@ final class JCudnnExecution implements ExecutionSlot {
   /** Waits for what is enqueued, which uses what is about to be freed. */
   private RuntimeException drained(String attempted, JCudaException e, CUstream own) {
     RuntimeException failure = device.health().failed(attempted, e, own);
-    return e.outOfMemory() ? e : failure;
+    return e.outOfMemory() && !device.health().isLost() ? e : failure;
   }
 
   @Override
@@ -235,10 +235,7 @@ final class JCudnnExecution implements ExecutionSlot {
           // On the same stream too: a stream that is made where one was destroyed has its address.
           await.run();
         }
-        run();
-        program.attempt("marking the end of the batch");
-        mark.run();
-        ran = true;
+        runMarked();
       }
       case CUstreamCaptureStatus.CU_STREAM_CAPTURE_STATUS_ACTIVE -> {
         program.attempt("counting the captured graph");
@@ -250,6 +247,36 @@ final class JCudnnExecution implements ExecutionSlot {
       default ->
           throw new IllegalStateException(
               "the stream's capture was spoiled by an earlier call; end it");
+    }
+  }
+
+  private void runMarked() {
+    try {
+      run();
+      program.attempt("marking the end of the batch");
+      mark.run();
+      ran = true;
+    } catch (JCudaException e) {
+      markBehind(e);
+      throw e;
+    }
+  }
+
+  /**
+   * What was enqueued of a batch before it failed is waited for as a whole batch is: by the next
+   * one, and before anything is freed.
+   */
+  private void markBehind(JCudaException failure) {
+    try {
+      mark.run();
+      ran = true;
+    } catch (JCudaException unmarked) {
+      failure.addSuppressed(unmarked);
+      try {
+        Driver.synchronize(lane.stream());
+      } catch (JCudaException e) {
+        failure.addSuppressed(e);
+      }
     }
   }
 
@@ -304,8 +331,8 @@ final class JCudnnExecution implements ExecutionSlot {
     if (device.health().isLost()) {
       return;
     }
-    Driver.enter(context);
     try {
+      Driver.enter(context);
       if (ran) {
         finish.run();
       }
