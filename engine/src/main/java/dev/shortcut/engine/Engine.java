@@ -359,9 +359,10 @@ public final class Engine implements AutoCloseable {
     synchronized (owned) {
       executions.forEach(Execution::requireNoGraphs);
       closed = true;
-      // Each takes itself off the list.
-      List.copyOf(executions).forEach(Execution::close);
-      owned.close();
+      try (var all = new Closer()) {
+        all.own(owned);
+        executions.forEach(all::own);
+      }
     }
   }
 

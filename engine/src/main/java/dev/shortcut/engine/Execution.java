@@ -144,18 +144,22 @@ public final class Execution implements AutoCloseable {
    */
   @Override
   public void close() {
+    boolean first = false;
     lock.lock();
     try {
       requireNoGraphs();
-      if (closed) {
-        return;
-      }
+      first = !closed;
       closed = true;
-      slot.close();
+      if (first) {
+        slot.close();
+      }
     } finally {
       lock.unlock();
+      if (first) {
+        // Without the lock, which the engine takes while it holds its own.
+        onClose.accept(this);
+      }
     }
-    onClose.accept(this);
   }
 
   /** The network and its batch. */

@@ -1,6 +1,7 @@
 package dev.shortcut.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -19,6 +20,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** What an execution checks before its backend is asked; what backends make of it they test. */
@@ -35,6 +37,7 @@ class ExecutionTest {
     final List<String> calls = new ArrayList<>();
     final AtomicInteger running = new AtomicInteger();
     int graphs;
+    @Nullable RuntimeException failure;
 
     @Override
     public long bytes() {
@@ -56,6 +59,9 @@ class ExecutionTest {
     @Override
     public void close() {
       calls.add("close");
+      if (failure != null) {
+        throw failure;
+      }
     }
   }
 
@@ -100,6 +106,16 @@ class ExecutionTest {
     assertThrows(
         IllegalStateException.class,
         () -> execution.enqueue(new DeviceBuffer(IN, 400), new DeviceBuffer(OUT, 80), 0));
+  }
+
+  @Test
+  void whatFailsOnTheWayDownIsThrownOnceAndItIsClosedAllTheSame() {
+    slot.failure = new IllegalStateException("the last batch failed");
+    assertSame(slot.failure, assertThrows(IllegalStateException.class, execution::close));
+    assertEquals(List.of(execution), closed);
+    execution.close();
+    assertEquals(List.of("close"), slot.calls);
+    assertEquals(List.of(execution), closed);
   }
 
   @Test
