@@ -24,6 +24,10 @@ import org.jspecify.annotations.Nullable;
 // Requiring JCuda transitively would make everybody need it who compiles against our module.
 @SuppressWarnings("exports")
 public final class FromJCuda {
+  static {
+    JCudaModule.read();
+  }
+
   private FromJCuda() {}
 
   /**

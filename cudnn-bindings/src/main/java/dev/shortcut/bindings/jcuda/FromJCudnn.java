@@ -11,6 +11,10 @@ import jcuda.jcudnn.cudnnHandle;
 // Requiring JCuda transitively would make everybody need it who compiles against our module.
 @SuppressWarnings("exports")
 public final class FromJCudnn {
+  static {
+    JCudaModule.read();
+  }
+
   private FromJCudnn() {}
 
   /**

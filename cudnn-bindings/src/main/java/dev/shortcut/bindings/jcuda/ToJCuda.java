@@ -25,6 +25,10 @@ import jcuda.driver.CUstream;
 // Requiring JCuda transitively would make everybody need it who compiles against our module.
 @SuppressWarnings("exports")
 public final class ToJCuda {
+  static {
+    JCudaModule.read();
+  }
+
   private ToJCuda() {}
 
   /** Lends a context. */

@@ -10,6 +10,10 @@ import jcuda.jcudnn.cudnnHandle;
 // Requiring JCuda transitively would make everybody need it who compiles against our module.
 @SuppressWarnings("exports")
 public final class ToJCudnn {
+  static {
+    JCudaModule.read();
+  }
+
   private ToJCudnn() {}
 
   /** Lends a handle, whose stream is whatever either side set last. */

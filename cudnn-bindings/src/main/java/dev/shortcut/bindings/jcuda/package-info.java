@@ -12,9 +12,8 @@
  * <p>JCuda is an optional dependency, needed by this package alone: {@code org.jcuda:jcuda:12.6.0},
  * and {@code org.jcuda:jcudnn:11.7.0} with the natives of {@code org.jcuda:jcudnn-natives:12.6.0}
  * for the two classes of cuDNN. JCuda looks for its own native libraries in {@code
- * java.library.path} and on the class path, where modules are not looked at. On the class path
- * beside a module path, {@code --add-reads dev.shortcut.bindings=ALL-UNNAMED} lets this module see
- * it; on the module path its jars are automatic modules, named with {@code --add-modules jcuda}.
+ * java.library.path} and on the class path, which may stand beside a module path; on the module
+ * path its jars are automatic modules, named with {@code --add-modules jcuda}.
  *
  * <pre>{@code
  * Context context = FromJCuda.context(Cuda.open(), cuContext);

@@ -264,16 +264,15 @@ class EmbeddingTest {
   }
 
   /** The options are the README's. */
-  @Test
-  void aJCudaProgramCallsTheNetworkOnTheModulePath() throws Exception {
+  @ParameterizedTest
+  @ValueSource(strings = {"CUDA", "JCUDA"})
+  void aJCudaProgramCallsTheNetworkOnTheModulePath(String backend) throws Exception {
     Run run =
         runOnTheModulePath(
             "OwnKernels",
             false,
-            List.of(
-                "--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED",
-                "--add-reads=dev.shortcut.bindings=ALL-UNNAMED"),
-            "CUDA");
+            List.of("--enable-native-access=dev.shortcut.bindings,dev.shortcut.engine,ALL-UNNAMED"),
+            backend);
     assertEquals(labels(BundledPictures.names()), run.lines());
   }
 
