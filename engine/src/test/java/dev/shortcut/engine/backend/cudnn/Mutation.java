@@ -21,10 +21,10 @@ import java.util.regex.Pattern;
  */
 record Mutation(
     String name, String file, String find, int times, String replacement, Set<Noticed> noticed) {
-  private static final String BACKEND = "engine/src/main/java/dev/shortcut/engine/backend/cudnn/";
+  private static final String ENGINE = "engine/src/main/java/";
   private static final String BINDINGS = "cudnn-bindings/src/main/java/dev/shortcut/bindings/";
 
-  /** One in a class of this backend, whose text occurs once. */
+  /** One in a class of the engine, whose text occurs once. */
   static Mutation of(
       String name,
       Class<?> type,
@@ -34,7 +34,7 @@ record Mutation(
       Noticed... others) {
     return new Mutation(
         name,
-        BACKEND + type.getSimpleName() + ".java",
+        ENGINE + type.getName().replace('.', '/') + ".java",
         find,
         1,
         replacement,

@@ -9,6 +9,7 @@ import static dev.shortcut.engine.backend.cudnn.CudnnCheck.Noticed.REPORT;
 import static dev.shortcut.engine.backend.cudnn.CudnnCheck.Noticed.VALUES;
 import static dev.shortcut.engine.backend.cudnn.CudnnCheck.Noticed.WORK;
 
+import dev.shortcut.engine.backend.SlotShares;
 import java.util.List;
 
 /** The mistakes that {@link MutationTest} seeds. */
@@ -583,13 +584,14 @@ final class Mutations {
               "",
               VALUES),
           Mutation.of(
-              "the end of an embedder's batch is not marked",
-              CudnnExecution.class,
-              "stream.record(done);",
-              "",
-              VALUES,
-              COMPLAINT,
-              FAILURE),
+                  "the end of an embedder's batch is not marked",
+                  CudnnExecution.class,
+                  "stream.record(done);",
+                  "",
+                  VALUES,
+                  COMPLAINT,
+                  FAILURE)
+              .times(2),
           Mutation.of(
               "the context is not popped",
               CudnnExecution.class,
@@ -681,9 +683,9 @@ final class Mutations {
               COMPLAINT),
           Mutation.of(
               "all slots are on the first device",
-              CudnnModel.class,
-              "parts.get(slot % parts.size()).slots++;",
-              "parts.getFirst().slots++;",
+              SlotShares.class,
+              "counts.add(Math.ceilDiv(all - device, devices));",
+              "counts.add(device == 0 ? all : 0);",
               MEMORY,
               FAILURE));
 
