@@ -32,7 +32,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>As text it is one JSON object with the keys of cuDNN's own device properties, of which flags
  * are 0 or 1. {@code memoryBusWidth} in bits, which cuDNN knows from 9.27 on, may be missing;
- * nothing can be predicted then.
+ * nothing can be predicted then, and from that version on plans that are made for it are such of no
+ * device, where they are made again.
  */
 public final class GpuDescription {
   /** A description has about 700 characters. */
@@ -157,7 +158,8 @@ public final class GpuDescription {
    *
    * @param name the product
    * @param json cuDNN's own text
-   * @param memoryBusBits the width of the bus to its memory; 0 where it is not known
+   * @param memoryBusBits the width of the bus to its memory, for a text that does not say it; 0
+   *     where it is not known
    * @throws IllegalArgumentException if something is wrong with it; it says what
    */
   public static GpuDescription ofCudnn(String name, String json, int memoryBusBits) {
@@ -170,7 +172,9 @@ public final class GpuDescription {
           }
         });
     values.put(Key.NAME, DescriptionReader.printable(name));
-    values.put(Key.MEMORY_BUS_WIDTH, (long) memoryBusBits);
+    // What cuDNN says, it compares with what it says where the plans are restored.
+    values.putIfAbsent(Key.MEMORY_BUS_WIDTH, 0L);
+    values.replace(Key.MEMORY_BUS_WIDTH, 0L, (long) memoryBusBits);
     return checked(values);
   }
 

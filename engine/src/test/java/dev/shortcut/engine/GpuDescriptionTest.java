@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.shortcut.testing.TestSeed;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +39,25 @@ class GpuDescriptionTest {
     assertEquals(gpu.json().lines().count() - 1, without.lines().count());
     assertEquals(gpu.withMemoryBusWidth(0), GpuDescription.of(without));
     assertTrue(GpuDescription.of(without).peaks().bytesPerSecond().isEmpty());
+  }
+
+  /** cuDNN compares what it says itself, so that nothing else is of use to plans. */
+  @Test
+  void theWidthOfTheBusIsCudnnsOwnWhereItHasOne() {
+    String json = GpuDescription.known("a10").json();
+    assertTrue(json.contains("\"memoryBusWidth\": 384,"), json);
+    assertEquals(
+        GpuDescription.known("a10"),
+        GpuDescription.ofCudnn("NVIDIA A10", json, 512),
+        "cuDNN's own is to stay");
+    for (String without :
+        List.of(
+            json.replace("\"memoryBusWidth\": 384,", ""),
+            json.replace("\"memoryBusWidth\": 384,", "\"memoryBusWidth\": 0,"))) {
+      assertEquals(
+          GpuDescription.known("a10").withMemoryBusWidth(512),
+          GpuDescription.ofCudnn("NVIDIA A10", without, 512));
+    }
   }
 
   @Test

@@ -90,7 +90,10 @@ final class DeviceChecks {
         });
   }
 
-  /** The device as cuDNN sees it, and the width of its memory's bus, which cuDNN leaves out. */
+  /**
+   * The device as cuDNN sees it, and the width of its memory's bus, which cuDNN leaves out before
+   * 9.27.
+   */
   GpuDescription describe() {
     return inContext(
         "shortcut-cuda-describe",
