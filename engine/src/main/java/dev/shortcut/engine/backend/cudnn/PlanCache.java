@@ -268,8 +268,10 @@ final class PlanCache {
   /** Takes note of a plan that cuDNN had to be asked for. */
   synchronized void chosen(PlanKey key) {
     count(EnginePlan.Source.HEURISTICS);
-    // Plans for another architecture are what a shared folder is for.
-    if (beginningWith(key.kernelPrefix()).stream().anyMatch(key::isForArchitecture)) {
+    // Plans for another architecture are what a shared folder is for; and what is of the family did
+    // not serve for another reason, such as that it is a refusal.
+    if (beginningWith(key.kernelPrefix()).stream()
+        .anyMatch(name -> key.isForArchitecture(name) && !name.startsWith(key.familyPrefix()))) {
       otherVersions++;
     }
   }

@@ -348,6 +348,28 @@ class PlanCacheTest {
     }
   }
 
+  @Test
+  void onlyWhatIsForAnotherCudnnIsSaidToBe() throws IOException {
+    var refusal = new PlanEntry.Refusal(Map.of("TENSOR_CORE", List.of("A engine 7")));
+    open().store(new PlanEntry(key("a"), false, refusal));
+    open().store(plan(new PlanKey("b", "cudnn91100", 900, key("b").device()), "{b}"));
+    try (var log = new Logged(PlanCache.class)) {
+      PlanCache cache = open();
+      // For another driver, and doubted.
+      cache.chosen(key("a", 13000));
+      cache.chosen(key("a"));
+      cache.finish("a net");
+      assertEquals(List.of(), log.lines());
+      cache.chosen(key("b"));
+      cache.finish("a net");
+      assertEquals(
+          List.of(
+              "plans of a net from %s: 0 as kept, 3 chosen anew, of which 1 are kept for another cuDNN or in another format"
+                  .formatted(folder)),
+          log.lines());
+    }
+  }
+
   /** Everyone writes everything, and nobody ever sees half of something. */
   @Test
   void eightProcessesMayShareAFolder() throws Exception {
