@@ -215,10 +215,11 @@ public record Options(
    * The same options, with or without timing. With it, opening an engine on a GPU runs several
    * implementations of each kernel and takes the fastest, instead of what cuDNN and cuBLASLt hold
    * best; that takes seconds, or minutes where kernels are compiled for it. With a folder for plans
-   * it is done once for each kind of GPU and version of its driver and libraries: later engines
-   * take what was the fastest then, also those that are opened without timing. Else two engines may
-   * choose differently and then differ in rounding; one engine's results are bitwise the same on
-   * every run, as always. The backend {@code cuda} only; others have nothing to choose from.
+   * it is done once for each kind of GPU and version of cuDNN and cuBLASLt, before cuDNN 9.24 also
+   * of the driver: later engines take what was the fastest then, also those that are opened without
+   * timing. Else two engines may choose differently and then differ in rounding; one engine's
+   * results are bitwise the same on every run, as always. The backend {@code cuda} only; others
+   * have nothing to choose from.
    */
   public Options withTuned(boolean value) {
     return with(changed -> changed.tuned = value);
