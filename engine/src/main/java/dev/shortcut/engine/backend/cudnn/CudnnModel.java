@@ -308,15 +308,20 @@ final class CudnnModel implements CompiledModel {
     }
 
     private List<Program> lowered(CudnnDevice device) {
+      // That a network cannot run, or only by slower calls, is not said on the strength of what was
+      // kept.
       try {
-        return lower(device);
+        List<Program> programs = lower(device);
+        if (programs.stream().noneMatch(Program::takesLegacyCalls)
+            || !device.planner().doubtKeptRefusals()) {
+          return programs;
+        }
       } catch (ModelException e) {
-        // That a network cannot run is not said on the strength of what was kept.
         if (!device.planner().doubtKeptRefusals()) {
           throw e;
         }
-        return lower(device);
       }
+      return lower(device);
     }
 
     private List<Program> lower(CudnnDevice device) {

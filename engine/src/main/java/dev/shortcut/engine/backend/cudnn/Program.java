@@ -58,6 +58,11 @@ record Program(
     return largest * (image + result);
   }
 
+  /** Whether a convolution is computed by cuDNN's call from before the graph API. */
+  boolean takesLegacyCalls() {
+    return steps.stream().anyMatch(Legacy.class::isInstance);
+  }
+
   /** One thing that is enqueued. */
   sealed interface Step {
     /** The name of the node that it is for. */

@@ -461,6 +461,29 @@ class KeptPlansTest {
     assertArrayEquals(good.results(), later.results());
   }
 
+  /** Nor that it can only by slower calls. */
+  @Test
+  void thatANetworkNeedsOlderCallsIsNotSaidOnTheStrengthOfWhatWasKept()
+      throws InterruptedException {
+    Options allowed = options.withLegacyConvolutions(true);
+    Run good = run(options.withPlanCache(null));
+    SoftwareDevice.reset(SoftwareDevice.settings().refuseToPlanConvolutions(3));
+    Run first = run(allowed);
+    Run second = run(allowed);
+    for (Run refused : List.of(first, second)) {
+      assertTrue(
+          refused.kernel("conv1").startsWith("cudnnConvolutionBiasActivationForward "),
+          refused::toString);
+      assertTrue(refused.rankings() > 0, refused::toString);
+    }
+    assertTrue(second.rankings() < first.rankings(), second::toString);
+    SoftwareDevice.reset();
+    Run later = run(allowed);
+    assertEquals(good.kernel("conv1"), later.kernel("conv1"));
+    assertArrayEquals(good.results(), later.results());
+    assertEquals(0, run(allowed).rankings());
+  }
+
   /** Right keys and hashes around what nobody would write for such a key. */
   @Test
   void whatHasNoBusinessUnderItsKeyIsHarmless() throws InterruptedException {
