@@ -145,9 +145,7 @@ public final class CudnnPlanning {
   /** That a network has no plan is not said on the strength of what was kept. */
   private boolean doubtKeptRefusals() {
     doubting = true;
-    return outcomes
-        .values()
-        .removeIf(outcome -> outcome instanceof Planner.Refused(_, _, boolean kept) && kept);
+    return Planner.removeKeptRefusals(outcomes);
   }
 
   private void plan(List<CudnnKernel> kernels) throws InterruptedException {

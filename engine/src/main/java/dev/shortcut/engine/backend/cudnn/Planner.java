@@ -128,6 +128,15 @@ final class Planner {
    */
   boolean doubtKeptRefusals() {
     doubting = true;
+    return removeKeptRefusals(outcomes);
+  }
+
+  /**
+   * Removes what is taken to be refused since it was at an earlier start.
+   *
+   * @return whether there was anything
+   */
+  static boolean removeKeptRefusals(Map<CudnnKernel, Outcome> outcomes) {
     return outcomes
         .values()
         .removeIf(outcome -> outcome instanceof Refused(_, _, boolean kept) && kept);
