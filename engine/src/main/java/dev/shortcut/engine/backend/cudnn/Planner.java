@@ -65,8 +65,8 @@ final class Planner {
   /** What was taken after timing, now or at an earlier start on such a device. */
   private final Set<CudnnKernel> timed = new HashSet<>();
 
-  /** Kernels of whose candidates some failed for reasons that may go away. */
-  private final Set<CudnnKernel> unsettled = new HashSet<>();
+  /** What was not taken of what cuDNN was asked for. */
+  private final Map<CudnnKernel, PassedOver> passedOver = new HashMap<>();
 
   private boolean doubting;
 
@@ -172,7 +172,8 @@ final class Planner {
     if (found instanceof Found) {
       plans.chosen(key);
     }
-    if (!unsettled.contains(kernel)) {
+    PassedOver others = passedOver(kernel);
+    if (found instanceof Found ? others.allowsChoices() : others.allowsRefusals()) {
       plans.store(entry(key, false, found));
     }
     return found;
@@ -215,13 +216,13 @@ final class Planner {
     if (!(kernel instanceof CudnnKernel.Convolution convolution)) {
       return Optional.empty();
     }
-    Outcome slower = passedOver(kernel);
+    Outcome slower = slowerThanTheOther(kernel);
     // Where both are said to be slower, the one that is asked for first is believed to be.
     outcomes.put(kernel, slower);
     return convolution.otherOrder().filter(other -> plan(other) instanceof Found).map(_ -> slower);
   }
 
-  private static Refused passedOver(CudnnKernel kernel) {
+  private static Refused slowerThanTheOther(CudnnKernel kernel) {
     return new Refused(kernel, SLOWER, false);
   }
 
@@ -298,19 +299,20 @@ final class Planner {
   }
 
   private Outcome search(CudnnKernel kernel) {
-    var passedOver = new PassedOver();
-    List<Plan> found = suitable(kernel, 1, passedOver);
+    List<Plan> found = alternatives(kernel, 1);
     return found.isEmpty()
-        ? new Refused(kernel, passedOver.reasons, false)
+        ? new Refused(kernel, passedOver(kernel).reasons, false)
         : new Found(found.getFirst());
+  }
+
+  private PassedOver passedOver(CudnnKernel kernel) {
+    return passedOver.computeIfAbsent(kernel, _ -> new PassedOver());
   }
 
   /** The first of those that may be taken, in the order in which they are tried. */
   List<Plan> alternatives(CudnnKernel kernel, int most) {
-    return suitable(kernel, most, new PassedOver());
-  }
-
-  private List<Plan> suitable(CudnnKernel kernel, int most, PassedOver passedOver) {
+    var others = new PassedOver();
+    passedOver.put(kernel, others);
     long start = System.nanoTime();
     List<Plan> found = new ArrayList<>();
     try (var owner = new Closer()) {
@@ -320,7 +322,7 @@ final class Planner {
           null,
           Long.MAX_VALUE,
           owner,
-          passedOver,
+          others,
           (candidate, plan, mode, ranked) -> {
             found.add(
                 new Plan(
@@ -333,17 +335,12 @@ final class Planner {
                     ranked.size() - 1,
                     EnginePlan.Source.HEURISTICS,
                     System.nanoTime() - start,
-                    description(candidate, mode, ranked, passedOver.reasons)));
+                    description(candidate, mode, ranked, others.reasons)));
             return found.size() == most;
           });
     } catch (CudnnException e) {
       // A graph that is refused as a whole has no candidates; others may be taken instead.
-      passedOver.add(String.valueOf(e.getMessage()), "the graph", e);
-    }
-    if (passedOver.mayPass) {
-      unsettled.add(kernel);
-    } else {
-      unsettled.remove(kernel);
+      others.add(String.valueOf(e.getMessage()), "the graph", e);
     }
     return found;
   }
@@ -352,6 +349,7 @@ final class Planner {
   private static final class PassedOver {
     private final Map<String, List<String>> reasons = new LinkedHashMap<>();
     private boolean mayPass;
+    private boolean notCompiled;
 
     void add(String reason, String candidate) {
       reasons.computeIfAbsent(reason, _ -> new ArrayList<>()).add(candidate);
@@ -360,17 +358,36 @@ final class Planner {
     void add(String reason, String candidate, CudnnException failure) {
       add(reason, candidate);
       mayPass |= mayPass(failure);
+      notCompiled |= failure.status() == CudnnStatus.INTERNAL_ERROR_COMPILATION_FAILED;
     }
 
-    /** Whether it may work at another time: for want of a library, of memory, or of the device. */
+    /**
+     * Whether what was taken instead may be kept. Also where a kernel could not be compiled, which
+     * another driver or NVRTC, whose versions need not be in the key, may do: some of cuDNN's
+     * candidates fail so on complete installations, too, where hardly anything would be kept else.
+     */
+    boolean allowsChoices() {
+      return !mayPass;
+    }
+
+    /** Whether it may be kept that nothing could be taken, which is believed for as long. */
+    boolean allowsRefusals() {
+      return !mayPass && !notCompiled;
+    }
+
+    /**
+     * Whether it may work at another time: for want of a library, of another version of one, of
+     * memory, or of the device.
+     */
     private static boolean mayPass(CudnnException e) {
       return switch (e.status()) {
-        case NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING,
+        case NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER,
+            NOT_SUPPORTED_INCOMPATIBLE_CUDART,
+            NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING,
             NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE,
             INTERNAL_ERROR_HOST_ALLOCATION_FAILED,
             INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ->
             true;
-        // Also a kernel that cannot be compiled is the kernel's fault.
         default ->
             e.code() < CudnnStatus.BAD_PARAM.code()
                 || e.code() >= CudnnStatus.EXECUTION_FAILED.code();
@@ -493,18 +510,18 @@ final class Planner {
    * @param taken what the plan is of: the same, or the same sum in the other order
    */
   void choose(CudnnKernel asked, CudnnKernel taken, Plan plan) {
-    boolean settled = !unsettled.contains(asked) && !unsettled.contains(taken);
+    boolean kept = passedOver(asked).allowsChoices() && passedOver(taken).allowsChoices();
     // A plan first: whoever comes between the two finds one in any case.
-    choose(taken, new Found(plan), settled);
+    choose(taken, new Found(plan), kept);
     if (!asked.equals(taken)) {
-      choose(asked, passedOver(asked), settled);
+      choose(asked, slowerThanTheOther(asked), kept);
     }
   }
 
-  private void choose(CudnnKernel kernel, Outcome outcome, boolean settled) {
+  private void choose(CudnnKernel kernel, Outcome outcome, boolean kept) {
     outcomes.put(kernel, outcome);
     timed.add(kernel);
-    if (cache != null && settled) {
+    if (cache != null && kept) {
       cache.store(entry(key(kernel), true, outcome));
     }
     LOG.log(Level.DEBUG, "{0}: {1}", kernel, outcome);

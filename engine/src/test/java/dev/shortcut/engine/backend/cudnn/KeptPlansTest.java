@@ -402,7 +402,7 @@ class KeptPlansTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"NOT_SUPPORTED_SHAPE", "INTERNAL_ERROR_COMPILATION_FAILED"})
+  @EnumSource(names = {"NOT_SUPPORTED_SHAPE", "INTERNAL_ERROR_UNEXPECTED_VALUE"})
   void whatCudnnRefusedIsNotSearchedForAgain(CudnnStatus status) throws InterruptedException {
     SoftwareDevice.reset(refusing(POOLING, status.code()));
     Run first = run();
@@ -426,11 +426,16 @@ class KeptPlansTest {
     }
   }
 
-  /** Neither a refusal for want of a library nor a choice without what it would have offered. */
+  /**
+   * Neither a refusal for want of a library, or of another version of one, nor a choice without
+   * what it would have offered.
+   */
   @ParameterizedTest
   @EnumSource(
       names = {
         "SUBLIBRARY_LOADING_FAILED",
+        "NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER",
+        "NOT_SUPPORTED_INCOMPATIBLE_CUDART",
         "NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING",
         "NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE",
         "INTERNAL_ERROR_HOST_ALLOCATION_FAILED"
@@ -443,6 +448,24 @@ class KeptPlansTest {
     assertTrue(lacking.kernel("conv2").startsWith("cuDNN engine 11,"), lacking::toString);
     SoftwareDevice.reset();
     assertEquals(complete.kernels(), run().kernels());
+  }
+
+  /** Another NVRTC or driver may compile it; but some candidates can be compiled nowhere. */
+  @Test
+  void whatCouldNotBeCompiledIsTriedAgainOnlyWhereNothingElseCouldBeTaken()
+      throws InterruptedException {
+    Run complete = run(options.withPlanCache(null));
+    SoftwareDevice.reset(
+        refusing(List.of(2L, 3L, 10L, 32L), CudnnStatus.INTERNAL_ERROR_COMPILATION_FAILED.code()));
+    Run lacking = run();
+    assertTrue(lacking.kernel("maxpool").startsWith("pool, since "), lacking::toString);
+    assertTrue(lacking.kernel("conv2").startsWith("cuDNN engine 11,"), lacking::toString);
+    SoftwareDevice.reset();
+    Run later = run();
+    assertEquals(complete.kernel("maxpool"), later.kernel("maxpool"));
+    assertTrue(later.kernel("conv2").startsWith("cuDNN engine 11,"), later::toString);
+    assertTrue(later.rankings() < complete.rankings(), later::toString);
+    assertEquals(0, run().rankings());
   }
 
   /** Not even if that was true once. */
