@@ -27,6 +27,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
@@ -421,13 +422,19 @@ class PlanTest {
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .redirectError(messages.toFile())
                 .start();
-        while (process.isAlive() && !isKept(cache)) {
-          Thread.sleep(1);
+        try {
+          while (process.isAlive() && !isKept(cache)) {
+            Thread.sleep(1);
+          }
+          new ProcessBuilder("kill", "-" + signal, String.valueOf(process.pid())).start().waitFor();
+          String said = "signal %s: ".formatted(signal);
+          assertTrue(
+              process.waitFor(60, TimeUnit.SECONDS), () -> said + "it goes on: " + read(messages));
+          assertEquals(status, process.exitValue(), () -> said + read(messages));
+          assertTrue(read(messages).contains("interrupted; the plan cache has what was made"));
+        } finally {
+          process.destroyForcibly();
         }
-        new ProcessBuilder("kill", "-" + signal, String.valueOf(process.pid())).start().waitFor();
-        String said = "signal %s: ".formatted(signal);
-        assertEquals(status, process.waitFor(), () -> said + read(messages));
-        assertTrue(read(messages).contains("interrupted; the plan cache has what was made"));
       }
     }
 
