@@ -11,6 +11,7 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * Plans made ready for one slot. A cuDNN handle and what belongs to it is used by one thread at a
@@ -42,30 +43,50 @@ final class SlotPlans {
     return handle;
   }
 
-  /**
-   * The plan for a kernel, restored from its text; where cuDNN does not take that back, built for
-   * the handle.
-   */
+  /** The plan for a kernel, made ready for the slot's handle. */
   ExecutionPlan plan(CudnnKernel kernel, Plan plan) {
     return plans.computeIfAbsent(
         kernel,
-        _ -> {
-          try {
-            return ExecutionPlan.fromJson(device.cudnn(), owner, plan.json(), handle);
-          } catch (CudnnException e) {
-            if (!isAboutThePlan(e)) {
-              throw e;
-            }
-            // The first of a slot stands for all: there are dozens.
-            LOG.log(
-                straight++ == 0 ? Level.WARNING : Level.DEBUG,
-                "{0}: cuDNN refuses its own plan of {1}, so that such plans are built for this device once more: {2}",
-                device.name(),
+        _ ->
+            ready(
+                device,
                 kernel,
-                e.getMessage());
-            return device.straight(kernel, plan, handle, owner).orElseThrow(() -> e);
-          }
-        });
+                plan,
+                handle,
+                owner,
+                // The first of a slot stands for all: there are dozens.
+                refusal ->
+                    LOG.log(
+                        straight++ == 0 ? Level.WARNING : Level.DEBUG,
+                        "{0}: cuDNN refuses its own plan of {1}, so that such plans are built for this device once more: {2}",
+                        device.name(),
+                        kernel,
+                        refusal.getMessage())));
+  }
+
+  /**
+   * A plan made ready for a handle: restored from its text; where cuDNN does not take that back,
+   * built for the handle.
+   *
+   * @param owner gets whatever the plan needs
+   * @param log is told why cuDNN does not take it back
+   */
+  static ExecutionPlan ready(
+      CudnnDevice device,
+      CudnnKernel kernel,
+      Plan plan,
+      CudnnHandle handle,
+      Closer owner,
+      Consumer<CudnnException> log) {
+    try {
+      return ExecutionPlan.fromJson(device.cudnn(), owner, plan.json(), handle);
+    } catch (CudnnException e) {
+      if (!isAboutThePlan(e)) {
+        throw e;
+      }
+      log.accept(e);
+      return device.straight(kernel, plan, handle, owner).orElseThrow(() -> e);
+    }
   }
 
   /** Whether another plan may be accepted: cuDNN has looked at this one and does not want it. */

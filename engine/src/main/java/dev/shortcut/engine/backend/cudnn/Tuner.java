@@ -239,7 +239,19 @@ final class Tuner {
       for (Plan plan : alternatives) {
         try {
           ExecutionPlan made =
-              ExecutionPlan.fromJson(device.cudnn(), bench.owner(), plan.json(), bench.handle());
+              SlotPlans.ready(
+                  device,
+                  order,
+                  plan,
+                  bench.handle(),
+                  bench.owner(),
+                  refusal ->
+                      LOG.log(
+                          Level.DEBUG,
+                          "{0}: {1} is built for the device: {2}",
+                          order,
+                          plan,
+                          refusal.getMessage()));
           VariantPack pack =
               VariantPack.of(
                   device.cudnn(),

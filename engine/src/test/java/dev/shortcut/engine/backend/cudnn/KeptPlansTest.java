@@ -358,6 +358,18 @@ class KeptPlansTest {
     }
   }
 
+  /** Where cuDNN takes no text of a plan back for a handle. */
+  @Test
+  void whatIsBuiltForTheDeviceIsTimedAndKeptToo() throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers().refuseToRestorePlans());
+    Run first = runTuned();
+    assertTakesTheFastest(first);
+    Run second = runTuned();
+    assertEquals(0, second.timings());
+    assertTakesTheFastest(second);
+    assertArrayEquals(first.results(), second.results());
+  }
+
   /** Whatever is said of a suggestion, cuBLASLt is asked for it and has the last word. */
   @Test
   void aSuggestionThatIsNoLongerTheSameIsIgnoredWithOneLineAndChosenAnew()
