@@ -1,6 +1,7 @@
 // The software libcublasLt.so.12: matrix products with an epilogue. Numbers are those of cublasLt.h 12.9 (facts of the
 // ABI).
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -422,8 +423,11 @@ SWD_API int cublasLtMatmulAlgoConfigGetAttribute(const void* algorithm, int attr
     case 2: return give(algo.splits, value, bytes, written);
     case 3: return give(algo.reduction, value, bytes, written);
     case 4:
-    case 5:
-    case 6: return give(uint32_t{0}, value, bytes, written);
+    case 5: return give(uint32_t{0}, value, bytes, written);
+    case 6: return give(static_cast<uint32_t>(std::atoi(swd_setting("algorithm.stages", "0"))), value, bytes, written);
+    case 7: return give(uint16_t{0}, value, bytes, written);
+    case 8:
+      return give(static_cast<uint16_t>(std::atoi(swd_setting("algorithm.cluster", "0"))), value, bytes, written);
     default: return CUBLAS_INVALID_VALUE;
   }
 }

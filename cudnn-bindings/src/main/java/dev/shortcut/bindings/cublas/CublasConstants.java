@@ -39,6 +39,8 @@ final class CublasConstants {
 
   static final int ALGO_CONFIG_TILE_ID = 1;
   static final int ALGO_CONFIG_SPLITK_NUM = 2;
+  static final int ALGO_CONFIG_STAGES_ID = 6;
+  static final int ALGO_CONFIG_CLUSTER_SHAPE_ID = 8;
 
   /** {@code cublasLtMatmulAlgoCapAttributes_t}. */
   static final int ALGO_CAP_NUMERICAL_IMPL_FLAGS = 15;

@@ -4,6 +4,7 @@ import static dev.shortcut.bindings.library.CTypes.FLOAT;
 import static dev.shortcut.bindings.library.CTypes.INT;
 import static dev.shortcut.bindings.library.CTypes.LONG;
 import static dev.shortcut.bindings.library.CTypes.POINTER;
+import static dev.shortcut.bindings.library.CTypes.SHORT;
 
 import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.library.Closer;
@@ -65,11 +66,13 @@ public final class MatmulPlan implements AutoCloseable {
       workspaceBytes = result.get(LONG, CublasLtFunctions.RESULT_WORKSPACE);
       numericalImplementation = implementation(functions, frame, algorithm);
       text =
-          "algorithm %d, tile %d, split-k %d"
+          "algorithm %d, tile %d, stages %d, split-k %d, cluster %d"
               .formatted(
                   setting(functions, frame, CublasConstants.ALGO_CONFIG_ID),
                   setting(functions, frame, CublasConstants.ALGO_CONFIG_TILE_ID),
-                  setting(functions, frame, CublasConstants.ALGO_CONFIG_SPLITK_NUM));
+                  setting(functions, frame, CublasConstants.ALGO_CONFIG_STAGES_ID),
+                  setting(functions, frame, CublasConstants.ALGO_CONFIG_SPLITK_NUM),
+                  clusterShape(functions, frame));
     } catch (Throwable t) {
       owned.closeAfter(t);
       throw t;
@@ -113,7 +116,10 @@ public final class MatmulPlan implements AutoCloseable {
     return numericalImplementation;
   }
 
-  /** What was chosen, such as {@code algorithm 21, tile 20, split-k 1}. */
+  /**
+   * What was chosen, such as {@code algorithm 21, tile 20, stages 24, split-k 1, cluster 0}, by
+   * cuBLASLt's own numbers.
+   */
   public String description() {
     return text;
   }
@@ -278,5 +284,17 @@ public final class MatmulPlan implements AutoCloseable {
     functions.matmulAlgoConfigGetAttribute(
         algorithm, attribute, value, INT.byteSize(), MemorySegment.NULL);
     return value.get(INT, 0);
+  }
+
+  /** Other than the rest a {@code uint16_t}. */
+  private int clusterShape(CublasLtFunctions functions, Arena frame) {
+    MemorySegment value = frame.allocate(SHORT);
+    functions.matmulAlgoConfigGetAttribute(
+        algorithm,
+        CublasConstants.ALGO_CONFIG_CLUSTER_SHAPE_ID,
+        value,
+        SHORT.byteSize(),
+        MemorySegment.NULL);
+    return Short.toUnsignedInt(value.get(SHORT, 0));
   }
 }

@@ -8,6 +8,9 @@ public final class CTypes {
   /** {@code char}: 1 byte. */
   public static final ValueLayout.OfByte CHAR = ValueLayout.JAVA_BYTE;
 
+  /** {@code short} and {@code uint16_t}: 2 bytes. */
+  public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
+
   /** {@code int}, {@code int32_t} and enumerations: 4 bytes. */
   public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
 

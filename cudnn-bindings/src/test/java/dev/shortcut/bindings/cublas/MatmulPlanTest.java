@@ -40,7 +40,7 @@ class MatmulPlanTest {
   @BeforeEach
   void freshDevice() {
     SoftwareDevice.install();
-    SoftwareDevice.reset();
+    SoftwareDevice.reset(SoftwareDevice.settings().algorithmSettings(24, 0xfffe));
     owner = new Closer();
     context = owner.own(Cuda.open().devices().getFirst().retainPrimary());
     context.push();
@@ -109,6 +109,15 @@ class MatmulPlanTest {
       assertEquals(expected, SoftwareDevice.live(), "after a failure of call " + call);
     }
     assertTrue(functions.size() > 6, () -> "only " + functions);
+  }
+
+  @Test
+  void aPlanSaysWithWhatSettingsItComputes() {
+    try (MatmulPlan plan = MatmulPlan.of(handle, LAYER, MOST_WORKSPACE)) {
+      String text = plan.description();
+      assertTrue(
+          text.matches("algorithm \\d+, tile \\d+, stages 24, split-k \\d+, cluster 65534"), text);
+    }
   }
 
   @Test

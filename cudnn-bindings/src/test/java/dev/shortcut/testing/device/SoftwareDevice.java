@@ -178,6 +178,11 @@ public final class SoftwareDevice {
       return with("duration.algorithm." + algorithm, micros);
     }
 
+    /** What cuBLASLt says of the stages and the cluster's shape of each of its algorithms. */
+    public Settings algorithmSettings(int stages, int cluster) {
+      return with("algorithm.stages", stages).with("algorithm.cluster", cluster);
+    }
+
     /** The same on one of the devices only, the first being 0. */
     public Settings engineMicrosOn(int device, long engine, double micros) {
       return with("device.%d.duration.engine.%d".formatted(device, engine), micros);

@@ -26,10 +26,10 @@ import java.util.stream.Collectors;
 record PlanKey(String kernel, String library, long architecture, Map<String, Long> device) {
   /**
    * The format of what is kept, and the way in which graphs are made of kernels ({@link
-   * CudnnGraphs}) and suggestions are asked for ({@link Products}): a change of either is another
-   * format.
+   * CudnnGraphs}), suggestions are asked for and described ({@link Products}) and refusals are
+   * believed ({@link Planner}): a change of any is another format.
    */
-  static final int FORMAT = 2;
+  static final int FORMAT = 3;
 
   /** How the names of files with plans end. */
   static final String SUFFIX = ".plan";

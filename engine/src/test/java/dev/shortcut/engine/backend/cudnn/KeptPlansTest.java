@@ -402,6 +402,21 @@ class KeptPlansTest {
     assertEquals(0, runTuned().timings());
   }
 
+  @Test
+  void aSuggestionWithOtherSettingsIsNotTheSame() throws InterruptedException {
+    SoftwareDevice.reset(favouringOthers());
+    runTuned();
+    for (SoftwareDevice.Settings other :
+        List.of(
+            favouringOthers().algorithmSettings(1, 0), favouringOthers().algorithmSettings(0, 1))) {
+      SoftwareDevice.reset(other);
+      Run run = run();
+      assertEquals(IMAGES, run.log().size(), run.log()::toString);
+      assertTrue(run.log().getFirst().contains("made anew: suggestion "), run.log()::toString);
+      assertTrue(run.kernel("fc").startsWith("cuBLASLt algorithm 21,"), run::toString);
+    }
+  }
+
   /** Pooling's engines, on this device. */
   private static final List<Long> POOLING = List.of(2L, 3L);
 

@@ -48,7 +48,8 @@ class PlanEntryTest {
                     List.of("A engine 7", "FALLBACK engine 2"),
                     "größer",
                     List.of())),
-            new PlanEntry.Rank(3, 4096, "cuBLASLt algorithm 21, tile 20, split-k 1 [0x1]"))
+            new PlanEntry.Rank(
+                3, 4096, "cuBLASLt algorithm 21, tile 20, stages 24, split-k 1, cluster 0 [0x1]"))
         .flatMap(kept -> Stream.of(new PlanEntry(KEY, false, kept), new PlanEntry(KEY, true, kept)))
         .toList();
   }
