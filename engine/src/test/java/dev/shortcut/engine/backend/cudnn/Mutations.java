@@ -358,7 +358,7 @@ final class Mutations {
           Mutation.of(
               "a refusal for want of a library is kept",
               Planner.class,
-              "if (!unsettled.contains(kernel)) {",
+              "if (found instanceof Found ? others.allowsChoices() : others.allowsRefusals()) {",
               "if (kernel.batch() > 0) {",
               WORK),
           Mutation.of(
