@@ -53,6 +53,7 @@ import picocli.CommandLine.Spec;
 final class DoctorCommand implements Callable<Integer> {
   private static final String WORKS = "works";
   private static final String MISSING = "missing";
+  private static final String FAILS = "fails";
   private static final String WEBP = "libwebp";
 
   private final Console console;
@@ -161,6 +162,9 @@ final class DoctorCommand implements Callable<Integer> {
     } catch (DeviceUnavailableException e) {
       findings.row(what, MISSING, firstLine(String.valueOf(e.getMessage())));
       return false;
+    } catch (ShortcutException e) {
+      findings.row(what, FAILS, firstLine(String.valueOf(e.getMessage())));
+      return false;
     }
   }
 
@@ -177,7 +181,7 @@ final class DoctorCommand implements Callable<Integer> {
       Comparison result = FamilyKernel.SAMPLE.compare(options);
       findings.row(what, result.well() ? WORKS : "WRONG", result.toString());
     } catch (ShortcutException e) {
-      findings.row(what, "fails", firstLine(String.valueOf(e.getMessage())));
+      findings.row(what, FAILS, firstLine(String.valueOf(e.getMessage())));
     }
   }
 

@@ -52,6 +52,22 @@ class DoctorTest {
     assertSays(findings, "NVRTC", "missing", "It is for CUDA 12", "Replace NVRTC: pip install");
   }
 
+  /** It goes on to the next row. */
+  @Tag("native")
+  @Test
+  void aGpuThatCannotRunTheBundledNetworkFails() throws Exception {
+    SoftwareDevice.install();
+    SoftwareDevice.reset(SoftwareDevice.settings().refuseToPlanConvolutions(3));
+    try {
+      Cli.Result result = Cli.run("doctor", "--format", "json");
+      Map<String, String> findings = findings(result.out());
+      assertSays(findings, "backend cuda", "fails", "no implementation of conv1");
+      assertSays(findings, "backend reference", "works");
+    } finally {
+      SoftwareDevice.reset();
+    }
+  }
+
   @Test
   void aMachineWithoutNvidiasLibrariesIsToldWhatToInstall() throws Exception {
     ProcessBuilder doctor =
