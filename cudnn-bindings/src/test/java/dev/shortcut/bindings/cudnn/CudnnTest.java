@@ -8,15 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.testing.HeapAllocation;
-import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -25,8 +20,6 @@ import org.junit.jupiter.api.Test;
 class CudnnTest extends OnSoftwareCudnn {
   private static final FusedConvolution CONVOLUTION =
       new FusedConvolution(2, 8, 6, 16, 3, 1, true, true);
-
-  private final Random random = TestSeed.random();
 
   @Test
   void aPlanFromTheHandleAndOneRestoredComputeTheSame() {
@@ -255,12 +248,7 @@ class CudnnTest extends OnSoftwareCudnn {
     float[] run(ExecutionPlan plan) {
       stream.fill(y, (byte) 0xFF, 4L * z.length);
       handle.execute(plan, pack(plan));
-      try (Arena frame = Arena.ofConfined()) {
-        MemorySegment host = frame.allocate(ValueLayout.JAVA_FLOAT, z.length);
-        stream.copyToHost(host, y, host.byteSize());
-        stream.synchronize();
-        return host.toArray(ValueLayout.JAVA_FLOAT);
-      }
+      return download(y, z.length);
     }
 
     float[] expected() {
@@ -289,28 +277,6 @@ class CudnnTest extends OnSoftwareCudnn {
         result[i] = Math.max(sum, 0);
       }
       return result;
-    }
-
-    private float[] integers(int count) {
-      var values = new float[count];
-      for (int i = 0; i < count; i++) {
-        values[i] = random.nextInt(9) - 4;
-      }
-      return values;
-    }
-
-    private long allocate(long bytes) {
-      return owner.own(context.allocate(bytes)).address();
-    }
-
-    private long upload(float[] values) {
-      long address = allocate(4L * values.length);
-      try (Arena frame = Arena.ofConfined()) {
-        stream.copyToDevice(
-            address, frame.allocateFrom(ValueLayout.JAVA_FLOAT, values), 4L * values.length);
-        stream.synchronize();
-      }
-      return address;
     }
   }
 }

@@ -7,16 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.testing.HeapAllocation;
-import dev.shortcut.testing.TestSeed;
 import dev.shortcut.testing.device.SoftwareDevice;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Tag;
@@ -27,8 +22,6 @@ import org.junit.jupiter.api.Test;
 class LegacyConvolutionPlanTest extends OnSoftwareCudnn {
   private static final LegacyConvolution DENSE =
       new LegacyConvolution(DataType.FLOAT, false, 2, 8, 7, 6, 16, 3, 1, 1, 1, 1, true, true);
-
-  private final Random random = TestSeed.random();
 
   @Test
   void everyKindOfConvolutionIsComputedAsDescribed() {
@@ -185,12 +178,7 @@ class LegacyConvolutionPlanTest extends OnSoftwareCudnn {
       long y = allocate(4L * z.length);
       stream.fill(y, (byte) 0xFF, 4L * z.length);
       enqueue(plan, upload(x), upload(w), upload(bias), upload(z), y);
-      try (Arena frame = Arena.ofConfined()) {
-        MemorySegment host = frame.allocate(ValueLayout.JAVA_FLOAT, z.length);
-        stream.copyToHost(host, y, host.byteSize());
-        stream.synchronize();
-        return host.toArray(ValueLayout.JAVA_FLOAT);
-      }
+      return download(y, z.length);
     }
 
     /** The same again and again. */
@@ -234,27 +222,5 @@ class LegacyConvolutionPlanTest extends OnSoftwareCudnn {
       }
       return result;
     }
-
-    private float[] integers(int count) {
-      var values = new float[count];
-      for (int i = 0; i < count; i++) {
-        values[i] = random.nextInt(9) - 4;
-      }
-      return values;
-    }
-
-    private long upload(float[] values) {
-      long address = allocate(4L * values.length);
-      try (Arena frame = Arena.ofConfined()) {
-        stream.copyToDevice(
-            address, frame.allocateFrom(ValueLayout.JAVA_FLOAT, values), 4L * values.length);
-        stream.synchronize();
-      }
-      return address;
-    }
-  }
-
-  private long allocate(long bytes) {
-    return owner.own(context.allocate(bytes)).address();
   }
 }
