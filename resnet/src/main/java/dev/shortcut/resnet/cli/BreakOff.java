@@ -1,7 +1,7 @@
 package dev.shortcut.resnet.cli;
 
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 
 /**
@@ -47,29 +47,25 @@ final class BreakOff {
    * them may crash, so that it ends once this has.
    *
    * @param brokenOff is called at once where the process is to end before that
-   * @param ended is called then with what came of it, unless it failed
+   * @param ended is called then with what came of it; with nothing if it failed
    */
-  static <T> T atItsEnd(Work<T> work, Runnable brokenOff, Consumer<T> ended)
+  static <T> T atItsEnd(Work<T> work, Runnable brokenOff, Consumer<Optional<T>> ended)
       throws InterruptedException {
-    var result = new CompletableFuture<T>();
+    var result = new CompletableFuture<Optional<T>>();
     return around(
         () -> {
           try {
             T value = work.run();
-            result.complete(value);
+            result.complete(Optional.of(value));
             return value;
-          } catch (Throwable t) {
-            result.completeExceptionally(t);
-            throw t;
+          } finally {
+            // Who waits beside a process that ends has no use for what was thrown.
+            result.complete(Optional.empty());
           }
         },
         () -> {
           brokenOff.run();
-          try {
-            ended.accept(result.join());
-          } catch (CompletionException _) {
-            // It failed, and nobody is there any more who would have wanted it.
-          }
+          ended.accept(result.join());
         });
   }
 }

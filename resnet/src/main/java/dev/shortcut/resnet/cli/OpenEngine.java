@@ -19,7 +19,8 @@ final class OpenEngine {
 
   private static Engine of(Model model, Options options, Runnable brokenOff)
       throws InterruptedException {
-    return BreakOff.atItsEnd(() -> Engine.open(model, options), brokenOff, Engine::close);
+    return BreakOff.atItsEnd(
+        () -> Engine.open(model, options), brokenOff, opened -> opened.ifPresent(Engine::close));
   }
 
   /** An engine for pictures; what the model had to assume is told too. */

@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -250,28 +249,14 @@ final class PlanCommand implements Callable<Integer> {
    * clean-up, so that plans which are being made come to their end first.
    */
   private PlanReport untilBrokenOff(Planning planning) throws InterruptedException {
-    Thread caller = Thread.currentThread();
-    var ended = new CountDownLatch(1);
-    return BreakOff.around(
-        () -> {
-          try {
-            return planning.run();
-          } finally {
-            ended.countDown();
-          }
-        },
-        () -> {
-          caller.interrupt();
-          try {
-            ended.await();
-          } catch (InterruptedException _) {
-            Thread.currentThread().interrupt(); // nobody does that to a hook
-          }
-          console.message(
-              plans.folder() == null
-                  ? "interrupted"
-                  : "interrupted; the plan cache has what was made");
-        });
+    return BreakOff.atItsEnd(
+        planning::run,
+        Thread.currentThread()::interrupt,
+        _ ->
+            console.message(
+                plans.folder() == null
+                    ? "interrupted"
+                    : "interrupted; the plan cache has what was made"));
   }
 
   private String text(List<PlannedNetwork> planned) {
