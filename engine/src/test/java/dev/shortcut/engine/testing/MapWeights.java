@@ -15,6 +15,15 @@ import java.util.Set;
 
 /** Weights that a test writes down. */
 public final class MapWeights implements Weights {
+  /**
+   * A variance so large that a batch norm's epsilon is lost beside it, even in doubles: a scale of
+   * {@link #DEVIATION} times n makes the batch norm multiply by exactly n.
+   */
+  public static final float VARIANCE = 0x1p40f;
+
+  /** The square root of {@link #VARIANCE}. */
+  public static final float DEVIATION = 0x1p20f;
+
   private record Tensor(List<Integer> dims, float[] values) {}
 
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -31,15 +40,20 @@ public final class MapWeights implements Weights {
   }
 
   /**
-   * Every tensor of {@code graph} with small integers, -3 to 3. A batch norm gets a variance of 1
-   * less epsilon's float, so that its scale is its factor to within a float's rounding.
+   * Every tensor of {@code graph} with small integers, -3 to 3, which are the factors of a batch
+   * norm, too.
    */
   public static MapWeights integers(Graph graph, Random random) {
     var weights = new MapWeights();
     for (Parameter parameter : graph.parameters()) {
       float[] values = new float[Math.toIntExact(parameter.elements())];
       for (int i = 0; i < values.length; i++) {
-        values[i] = parameter.role() == Parameter.Role.RUNNING_VARIANCE ? 1 : random.nextInt(-3, 4);
+        values[i] =
+            switch (parameter.role()) {
+              case WEIGHT, BIAS, SHIFT, RUNNING_MEAN -> random.nextInt(-3, 4);
+              case SCALE -> random.nextInt(-3, 4) * DEVIATION;
+              case RUNNING_VARIANCE -> VARIANCE;
+            };
       }
       weights.put(parameter.name(), parameter.dims(), values);
     }

@@ -1,5 +1,8 @@
 package dev.shortcut.engine.backend.cudnn;
 
+import static dev.shortcut.engine.testing.MapWeights.DEVIATION;
+import static dev.shortcut.engine.testing.MapWeights.VARIANCE;
+
 import dev.shortcut.engine.graph.Graph;
 import dev.shortcut.engine.graph.GraphBuilder;
 import dev.shortcut.engine.graph.Layer;
@@ -59,9 +62,8 @@ public final class EightKernels {
             }
           }
           case BIAS, SHIFT, RUNNING_MEAN -> values[k] = random.nextInt(-1, 2);
-          case SCALE -> values[k] = random.nextBoolean() ? 1 : -1;
-          // What PyTorch's epsilon adds is lost in rounding the folded scale to a float or less.
-          case RUNNING_VARIANCE -> values[k] = 1 - 1e-5f;
+          case SCALE -> values[k] = random.nextBoolean() ? DEVIATION : -DEVIATION;
+          case RUNNING_VARIANCE -> values[k] = VARIANCE;
         }
       }
       weights.put(parameter.name(), parameter.dims(), values);
