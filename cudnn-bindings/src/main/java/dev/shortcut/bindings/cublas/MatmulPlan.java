@@ -3,13 +3,11 @@ package dev.shortcut.bindings.cublas;
 import static dev.shortcut.bindings.library.CTypes.FLOAT;
 import static dev.shortcut.bindings.library.CTypes.INT;
 import static dev.shortcut.bindings.library.CTypes.LONG;
-import static dev.shortcut.bindings.library.CTypes.POINTER;
 import static dev.shortcut.bindings.library.CTypes.SHORT;
 
 import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.library.Closer;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
+import dev.shortcut.bindings.library.OwnedHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
@@ -22,7 +20,7 @@ public final class MatmulPlan implements AutoCloseable {
   /** What every matrix and the bias must be aligned to, in bytes; algorithms are chosen for it. */
   public static final int ALIGNMENT = 256;
 
-  private static final Logger LOG = System.getLogger(MatmulPlan.class.getName());
+  private static final String DESCRIPTOR = "a cuBLASLt descriptor";
 
   /** How many algorithms are asked for; the first that fits is taken. */
   private static final int CANDIDATES = 16;
@@ -33,10 +31,10 @@ public final class MatmulPlan implements AutoCloseable {
   private final Closer owned = new Closer();
   private final CublasLtHandle handle;
   private final Matmul matmul;
-  private final MemorySegment description;
-  private final MemorySegment w;
-  private final MemorySegment x;
-  private final MemorySegment y;
+  private final OwnedHandle description;
+  private final OwnedHandle w;
+  private final OwnedHandle x;
+  private final OwnedHandle y;
   private final MemorySegment algorithm;
   private final MemorySegment one;
   private final MemorySegment zero;
@@ -44,7 +42,6 @@ public final class MatmulPlan implements AutoCloseable {
   private final long workspaceBytes;
   private final NumericalImplementation numericalImplementation;
   private final String text;
-  private boolean closed;
 
   private MatmulPlan(CublasLtHandle handle, Matmul matmul, long mostWorkspaceBytes, int rank) {
     this.handle = handle;
@@ -58,9 +55,9 @@ public final class MatmulPlan implements AutoCloseable {
     try (Arena frame = Arena.ofConfined()) {
       CublasLtFunctions functions = handle.functions();
       description = descriptionOf(functions, frame);
-      w = layout(functions, frame, matmul.k(), matmul.n());
-      x = layout(functions, frame, matmul.k(), matmul.m());
-      y = layout(functions, frame, matmul.n(), matmul.m());
+      w = layout(functions, matmul.k(), matmul.n());
+      x = layout(functions, matmul.k(), matmul.m());
+      y = layout(functions, matmul.n(), matmul.m());
       MemorySegment result = choose(functions, frame, mostWorkspaceBytes, rank);
       MemorySegment.copy(result, 0, algorithm, 0, CublasLtFunctions.ALGO_BYTES);
       workspaceBytes = result.get(LONG, CublasLtFunctions.RESULT_WORKSPACE);
@@ -133,28 +130,28 @@ public final class MatmulPlan implements AutoCloseable {
    * @throws CublasException if cuBLASLt refuses it or the launch failed
    */
   public void run(Stream stream, long x, long w, long bias, long y, long workspace) {
-    if (closed) {
-      throw new IllegalStateException("a matrix product is used after it was closed");
-    }
     CublasLtFunctions functions = handle.functions();
     if (matmul.bias() && biasAddress.get(LONG, 0) != bias) {
       biasAddress.set(LONG, 0, bias);
       functions.matmulDescSetAttribute(
-          description, CublasConstants.MATMUL_DESC_BIAS_POINTER, biasAddress, LONG.byteSize());
+          description.get(),
+          CublasConstants.MATMUL_DESC_BIAS_POINTER,
+          biasAddress,
+          LONG.byteSize());
     }
     functions.matmul(
         handle.handle(),
-        description,
+        description.get(),
         one,
         w,
-        this.w,
+        this.w.get(),
         x,
-        this.x,
+        this.x.get(),
         zero,
         y,
-        this.y,
+        this.y.get(),
         y,
-        this.y,
+        this.y.get(),
         algorithm,
         workspace,
         workspaceBytes,
@@ -164,14 +161,15 @@ public final class MatmulPlan implements AutoCloseable {
   /** Destroys the descriptors; a second time does nothing. What cuBLAS says to it is logged. */
   @Override
   public void close() {
-    closed = true;
     owned.close();
   }
 
-  private MemorySegment descriptionOf(CublasLtFunctions functions, Arena frame) {
-    MemorySegment out = frame.allocate(POINTER);
-    functions.matmulDescCreate(out, matmul.compute().code(), MatrixType.FLOAT.code());
-    MemorySegment created = own(out, functions::matmulDescDestroy);
+  private OwnedHandle descriptionOf(CublasLtFunctions functions, Arena frame) {
+    OwnedHandle created =
+        own(
+            out ->
+                functions.matmulDescCreate(out, matmul.compute().code(), MatrixType.FLOAT.code()),
+            functions::matmulDescDestroy);
     set(functions, frame, created, CublasConstants.MATMUL_DESC_TRANSA, CublasConstants.OP_T);
     set(functions, frame, created, CublasConstants.MATMUL_DESC_EPILOGUE, matmul.epilogue());
     if (matmul.bias()) {
@@ -182,54 +180,43 @@ public final class MatmulPlan implements AutoCloseable {
           CublasConstants.MATMUL_DESC_BIAS_DATA_TYPE,
           matmul.type().code());
       functions.matmulDescSetAttribute(
-          created, CublasConstants.MATMUL_DESC_BIAS_POINTER, biasAddress, LONG.byteSize());
+          created.get(), CublasConstants.MATMUL_DESC_BIAS_POINTER, biasAddress, LONG.byteSize());
     }
     return created;
   }
 
   private static void set(
-      CublasLtFunctions functions, Arena frame, MemorySegment created, int attribute, int value) {
+      CublasLtFunctions functions, Arena frame, OwnedHandle created, int attribute, int value) {
     functions.matmulDescSetAttribute(
-        created, attribute, frame.allocateFrom(INT, value), INT.byteSize());
+        created.get(), attribute, frame.allocateFrom(INT, value), INT.byteSize());
   }
 
   /** Column-major with full columns: what rows are to us. */
-  private MemorySegment layout(CublasLtFunctions functions, Arena frame, long rows, long columns) {
-    MemorySegment out = frame.allocate(POINTER);
-    functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, rows);
-    return own(out, functions::matrixLayoutDestroy);
+  private OwnedHandle layout(CublasLtFunctions functions, long rows, long columns) {
+    return own(
+        out -> functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, rows),
+        functions::matrixLayoutDestroy);
   }
 
-  private MemorySegment own(MemorySegment out, Consumer<MemorySegment> destroy) {
-    MemorySegment created = out.get(POINTER, 0);
-    owned.own(() -> destroyLogging(destroy, created));
-    return created;
-  }
-
-  private static void destroyLogging(Consumer<MemorySegment> destroy, MemorySegment created) {
-    try {
-      destroy.accept(created);
-    } catch (CublasException e) {
-      LOG.log(Level.WARNING, "destroying a cuBLASLt descriptor failed: {0}", e.getMessage());
-    }
+  private OwnedHandle own(Consumer<MemorySegment> create, Consumer<MemorySegment> destroy) {
+    return owned.own(OwnedHandle.create(DESCRIPTOR, create, destroy));
   }
 
   private MemorySegment choose(
       CublasLtFunctions functions, Arena frame, long mostWorkspaceBytes, int rank) {
     MemorySegment results = frame.allocate(CANDIDATES * CublasLtFunctions.RESULT_BYTES, Long.BYTES);
     MemorySegment count = frame.allocate(INT);
-    MemorySegment out = frame.allocate(POINTER);
-    functions.matmulPreferenceCreate(out);
-    MemorySegment preference = out.get(POINTER, 0);
-    try {
+    try (OwnedHandle preference =
+        OwnedHandle.create(
+            DESCRIPTOR, functions::matmulPreferenceCreate, functions::matmulPreferenceDestroy)) {
       functions.matmulPreferenceSetAttribute(
-          preference,
+          preference.get(),
           CublasConstants.MATMUL_PREF_MAX_WORKSPACE_BYTES,
           frame.allocateFrom(LONG, mostWorkspaceBytes),
           LONG.byteSize());
       // Partial sums of a split k are kept in single precision and added in one order.
       functions.matmulPreferenceSetAttribute(
-          preference,
+          preference.get(),
           CublasConstants.MATMUL_PREF_REDUCTION_SCHEME_MASK,
           frame.allocateFrom(INT, CublasConstants.REDUCTION_SCHEME_COMPUTE_TYPE),
           INT.byteSize());
@@ -237,12 +224,19 @@ public final class MatmulPlan implements AutoCloseable {
           attribute <= CublasConstants.MATMUL_PREF_MIN_ALIGNMENT_D_BYTES;
           attribute++) {
         functions.matmulPreferenceSetAttribute(
-            preference, attribute, frame.allocateFrom(INT, ALIGNMENT), INT.byteSize());
+            preference.get(), attribute, frame.allocateFrom(INT, ALIGNMENT), INT.byteSize());
       }
       functions.matmulAlgoGetHeuristic(
-          handle.handle(), description, w, x, y, y, preference, CANDIDATES, results, count);
-    } finally {
-      destroyLogging(functions::matmulPreferenceDestroy, preference);
+          handle.handle(),
+          description.get(),
+          w.get(),
+          x.get(),
+          y.get(),
+          y.get(),
+          preference.get(),
+          CANDIDATES,
+          results,
+          count);
     }
     int suitable = 0;
     for (int i = 0; i < Math.min(count.get(INT, 0), CANDIDATES); i++) {

@@ -1,33 +1,24 @@
 package dev.shortcut.bindings.cudnn;
 
-import static dev.shortcut.bindings.library.CTypes.POINTER;
-
 import dev.shortcut.bindings.cuda.Stream;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
-import java.lang.foreign.Arena;
+import dev.shortcut.bindings.library.OwnedHandle;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * cuDNN on one context. Executes plans on its stream. For one thread at a time; the context must be
  * current on the calling thread in every call.
  */
 public final class CudnnHandle implements AutoCloseable {
-  private static final Logger LOG = System.getLogger(CudnnHandle.class.getName());
+  private static final String WHAT = "a cuDNN handle";
 
   private final CudnnFunctions functions;
   private final boolean owned;
-  private @Nullable MemorySegment handle;
+  private final OwnedHandle handle;
 
   CudnnHandle(CudnnFunctions functions) {
     this.functions = functions;
     this.owned = true;
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment out = frame.allocate(POINTER);
-      functions.create(out);
-      handle = out.get(POINTER, 0);
-    }
+    handle = OwnedHandle.create(WHAT, functions::create, functions::destroy);
   }
 
   /** A handle that somebody else made. */
@@ -37,7 +28,9 @@ public final class CudnnHandle implements AutoCloseable {
     }
     this.functions = functions;
     this.owned = owned;
-    this.handle = MemorySegment.ofAddress(cudnnHandle);
+    handle =
+        new OwnedHandle(
+            WHAT, MemorySegment.ofAddress(cudnnHandle), owned ? functions::destroy : _ -> {});
   }
 
   /** The {@code cudnnHandle_t}. */
@@ -52,12 +45,10 @@ public final class CudnnHandle implements AutoCloseable {
    * @throws IllegalStateException if it is closed, or borrowed and so nobody's to give
    */
   public long detach() {
-    long detached = live().address();
     if (!owned) {
       throw new IllegalStateException("a borrowed cuDNN handle cannot be handed over");
     }
-    handle = null;
-    return detached;
+    return handle.detach().address();
   }
 
   /**
@@ -81,10 +72,7 @@ public final class CudnnHandle implements AutoCloseable {
   }
 
   MemorySegment live() {
-    if (handle == null) {
-      throw new IllegalStateException("a cuDNN handle is used after it was closed");
-    }
-    return handle;
+    return handle.get();
   }
 
   /**
@@ -93,15 +81,6 @@ public final class CudnnHandle implements AutoCloseable {
    */
   @Override
   public void close() {
-    MemorySegment closing = handle;
-    handle = null;
-    if (closing == null || !owned) {
-      return;
-    }
-    try {
-      functions.destroy(closing);
-    } catch (CudnnException e) {
-      LOG.log(Level.WARNING, "destroying a cuDNN handle failed: {0}", e.getMessage());
-    }
+    handle.close();
   }
 }

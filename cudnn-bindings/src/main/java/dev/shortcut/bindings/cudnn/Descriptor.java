@@ -8,15 +8,13 @@ import static dev.shortcut.bindings.library.CTypes.LONG;
 import static dev.shortcut.bindings.library.CTypes.POINTER;
 
 import dev.shortcut.bindings.library.Closer;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
+import dev.shortcut.bindings.library.OwnedHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One backend descriptor: attributes are set, it is made final, then results are read. Elements are
@@ -25,14 +23,16 @@ import org.jspecify.annotations.Nullable;
  * <p>Not thread-safe. After its owner was closed every use throws {@link IllegalStateException}.
  */
 final class Descriptor implements AutoCloseable {
-  private static final Logger LOG = System.getLogger(Descriptor.class.getName());
-
   private final CudnnFunctions functions;
-  private @Nullable MemorySegment handle;
+  private final OwnedHandle handle;
 
-  private Descriptor(CudnnFunctions functions, MemorySegment handle) {
+  private Descriptor(CudnnFunctions functions, int type) {
     this.functions = functions;
-    this.handle = handle;
+    handle =
+        OwnedHandle.create(
+            "a cuDNN descriptor",
+            out -> functions.backendCreateDescriptor(type, out),
+            functions::backendDestroyDescriptor);
   }
 
   /**
@@ -41,12 +41,7 @@ final class Descriptor implements AutoCloseable {
    * @param type one of {@link CudnnConstants}' descriptor types
    */
   static Descriptor create(Cudnn cudnn, Closer owner, int type) {
-    CudnnFunctions functions = cudnn.functions();
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment out = frame.allocate(POINTER);
-      functions.backendCreateDescriptor(type, out);
-      return owner.own(new Descriptor(functions, out.get(POINTER, 0)));
-    }
+    return owner.own(new Descriptor(cudnn.functions(), type));
   }
 
   /** Made final; nothing can be set from now on. */
@@ -56,10 +51,7 @@ final class Descriptor implements AutoCloseable {
   }
 
   MemorySegment handle() {
-    if (handle == null) {
-      throw new IllegalStateException("a cuDNN descriptor is used after its owner was closed");
-    }
-    return handle;
+    return handle.get();
   }
 
   /** Enumerations of any kind, 4 bytes each. */
@@ -221,16 +213,7 @@ final class Descriptor implements AutoCloseable {
   /** Destroys it; what cuDNN says to that is logged, since nobody can do anything about it. */
   @Override
   public void close() {
-    MemorySegment closing = handle;
-    handle = null;
-    if (closing == null) {
-      return;
-    }
-    try {
-      functions.backendDestroyDescriptor(closing);
-    } catch (CudnnException e) {
-      LOG.log(Level.WARNING, "destroying a cuDNN descriptor failed: {0}", e.getMessage());
-    }
+    handle.close();
   }
 
   private static MemorySegment handles(Arena frame, Descriptor... values) {

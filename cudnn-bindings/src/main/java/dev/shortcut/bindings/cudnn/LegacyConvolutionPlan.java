@@ -5,8 +5,10 @@ import static dev.shortcut.bindings.library.CTypes.LONG;
 
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.library.LibraryException;
+import dev.shortcut.bindings.library.OwnedHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 
 /**
  * A convolution with what follows it, made ready for {@code cudnnConvolutionBiasActivationForward}:
@@ -19,12 +21,12 @@ public final class LegacyConvolutionPlan {
 
   private final LegacyFunctions functions;
   private final Closer owner;
-  private final LegacyDescriptor x;
-  private final LegacyDescriptor w;
-  private final LegacyDescriptor convolution;
-  private final LegacyDescriptor bias;
-  private final LegacyDescriptor activation;
-  private final LegacyDescriptor y;
+  private final OwnedHandle x;
+  private final OwnedHandle w;
+  private final OwnedHandle convolution;
+  private final OwnedHandle bias;
+  private final OwnedHandle activation;
+  private final OwnedHandle y;
   private final MemorySegment one;
   private final MemorySegment residualFactor;
   private final boolean residual;
@@ -70,13 +72,7 @@ public final class LegacyConvolutionPlan {
     try (Arena frame = Arena.ofConfined()) {
       MemorySegment bytes = frame.allocate(LONG);
       functions.getConvolutionForwardWorkspaceSize(
-          handle.live(),
-          x.handle(),
-          w.handle(),
-          convolution.handle(),
-          y.handle(),
-          ALGORITHM,
-          bytes);
+          handle.live(), x.get(), w.get(), convolution.get(), y.get(), ALGORITHM, bytes);
       return bytes.get(LONG, 0);
     }
   }
@@ -102,49 +98,50 @@ public final class LegacyConvolutionPlan {
     functions.convolutionBiasActivationForward(
         handle.live(),
         one,
-        this.x.handle(),
+        this.x.get(),
         x,
-        this.w.handle(),
+        this.w.get(),
         w,
-        convolution.handle(),
+        convolution.get(),
         ALGORITHM,
         workspace,
         workspaceBytes,
         residualFactor,
-        this.y.handle(),
+        this.y.get(),
         // With a factor of 0 it is not read, but has to be somewhere.
         residual ? z : y,
-        this.bias.handle(),
+        this.bias.get(),
         bias,
-        activation.handle(),
-        this.y.handle(),
+        activation.get(),
+        this.y.get(),
         y);
   }
 
-  private LegacyDescriptor tensor(DataType type, int n, int c, int h, int w) {
-    LegacyDescriptor made =
-        LegacyDescriptor.create(
-            owner, functions::createTensorDescriptor, functions::destroyTensorDescriptor);
+  private OwnedHandle create(Consumer<MemorySegment> create, Consumer<MemorySegment> destroy) {
+    return owner.own(OwnedHandle.create("a cuDNN descriptor", create, destroy));
+  }
+
+  private OwnedHandle tensor(DataType type, int n, int c, int h, int w) {
+    OwnedHandle made =
+        create(functions::createTensorDescriptor, functions::destroyTensorDescriptor);
     functions.setTensor4dDescriptor(
-        made.handle(), CudnnConstants.TENSOR_NHWC, type.code(), n, c, h, w);
+        made.get(), CudnnConstants.TENSOR_NHWC, type.code(), n, c, h, w);
     return made;
   }
 
-  private LegacyDescriptor filter(DataType type, int features, int depth, int kernel) {
-    LegacyDescriptor made =
-        LegacyDescriptor.create(
-            owner, functions::createFilterDescriptor, functions::destroyFilterDescriptor);
+  private OwnedHandle filter(DataType type, int features, int depth, int kernel) {
+    OwnedHandle made =
+        create(functions::createFilterDescriptor, functions::destroyFilterDescriptor);
     functions.setFilter4dDescriptor(
-        made.handle(), type.code(), CudnnConstants.TENSOR_NHWC, features, depth, kernel, kernel);
+        made.get(), type.code(), CudnnConstants.TENSOR_NHWC, features, depth, kernel, kernel);
     return made;
   }
 
-  private LegacyDescriptor convolution(LegacyConvolution c) {
-    LegacyDescriptor made =
-        LegacyDescriptor.create(
-            owner, functions::createConvolutionDescriptor, functions::destroyConvolutionDescriptor);
+  private OwnedHandle convolution(LegacyConvolution c) {
+    OwnedHandle made =
+        create(functions::createConvolutionDescriptor, functions::destroyConvolutionDescriptor);
     functions.setConvolution2dDescriptor(
-        made.handle(),
+        made.get(),
         c.padding(),
         c.padding(),
         c.stride(),
@@ -154,17 +151,16 @@ public final class LegacyConvolutionPlan {
         CudnnConstants.CROSS_CORRELATION,
         DataType.FLOAT.code());
     functions.setConvolutionMathType(
-        made.handle(), c.tensorCores() ? CudnnConstants.TENSOR_OP_MATH : CudnnConstants.FMA_MATH);
-    functions.setConvolutionGroupCount(made.handle(), c.groups());
+        made.get(), c.tensorCores() ? CudnnConstants.TENSOR_OP_MATH : CudnnConstants.FMA_MATH);
+    functions.setConvolutionGroupCount(made.get(), c.groups());
     return made;
   }
 
-  private LegacyDescriptor activation(boolean relu) {
-    LegacyDescriptor made =
-        LegacyDescriptor.create(
-            owner, functions::createActivationDescriptor, functions::destroyActivationDescriptor);
+  private OwnedHandle activation(boolean relu) {
+    OwnedHandle made =
+        create(functions::createActivationDescriptor, functions::destroyActivationDescriptor);
     functions.setActivationDescriptor(
-        made.handle(),
+        made.get(),
         relu ? CudnnConstants.ACTIVATION_RELU : CudnnConstants.ACTIVATION_IDENTITY,
         // The call takes no other.
         CudnnConstants.NOT_PROPAGATE_NAN,

@@ -6,6 +6,7 @@ import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.LibraryException;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.bindings.library.NvidiaLibrary;
+import dev.shortcut.bindings.library.OwnedHandle;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
@@ -103,22 +104,18 @@ public final class Nvrtc {
     String architecture = architecture(target);
     List<String> all = new ArrayList<>(options);
     all.add(forArchitecture(architecture));
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment owned = create(name, source, frame);
-      MemorySegment program = owned.get(CTypes.POINTER, 0);
-      try {
-        int status = functions.compileProgram(program, all.size(), strings(all, frame));
-        if (status != 0) {
-          throw functions.failure(
-              "nvrtcCompileProgram",
-              status,
-              "%s with %s\n%s".formatted(name, String.join(" ", all), log(program, frame)));
-        }
-        byte[] image = architecture.startsWith("sm_") ? cubin(program, frame) : ptx(program, frame);
-        return new CompiledProgram(architecture, image, log(program, frame).strip());
-      } finally {
-        destroy(owned, name);
+    try (Arena frame = Arena.ofConfined();
+        OwnedHandle owned = create(name, source, frame)) {
+      MemorySegment program = owned.get();
+      int status = functions.compileProgram(program, all.size(), strings(all, frame));
+      if (status != 0) {
+        throw functions.failure(
+            "nvrtcCompileProgram",
+            status,
+            "%s with %s\n%s".formatted(name, String.join(" ", all), log(program, frame)));
       }
+      byte[] image = architecture.startsWith("sm_") ? cubin(program, frame) : ptx(program, frame);
+      return new CompiledProgram(architecture, image, log(program, frame).strip());
     }
   }
 
@@ -143,16 +140,15 @@ public final class Nvrtc {
    * and not in the middle of cuDNN's compiling.
    */
   private void compileNothing() {
-    try (Arena frame = Arena.ofConfined()) {
-      MemorySegment owned = create("nothing.cu", "", frame);
+    try (Arena frame = Arena.ofConfined();
+        OwnedHandle program = create("nothing.cu", "", frame)) {
       MemorySegment options =
           strings(List.of(forArchitecture("sm_" + architectures.getLast())), frame);
-      int status = functions.compileProgram(owned.get(CTypes.POINTER, 0), 1, options);
+      int status = functions.compileProgram(program.get(), 1, options);
       if (status != 0) {
         // Who has something to compile is told why that fails.
         LOG.log(Level.DEBUG, "{0} does not compile an empty source: {1}", library(), status);
       }
-      destroy(owned, "nothing.cu");
     }
   }
 
@@ -160,25 +156,18 @@ public final class Nvrtc {
     return "--gpu-architecture=" + architecture;
   }
 
-  /** A place that holds a program, which is to be destroyed. */
-  private MemorySegment create(String name, String source, Arena frame) {
-    MemorySegment out = frame.allocate(CTypes.POINTER);
-    functions.createProgram(
-        out,
-        frame.allocateFrom(source),
-        frame.allocateFrom(name),
-        0,
-        MemorySegment.NULL,
-        MemorySegment.NULL);
-    return out;
-  }
-
-  private void destroy(MemorySegment program, String name) {
-    try {
-      functions.destroyProgram(program);
-    } catch (NvrtcException e) {
-      LOG.log(Level.WARNING, "the compiler's copy of " + name + " was not freed", e);
-    }
+  private OwnedHandle create(String name, String source, Arena frame) {
+    return OwnedHandle.create(
+        "the NVRTC program of " + name,
+        out ->
+            functions.createProgram(
+                out,
+                frame.allocateFrom(source),
+                frame.allocateFrom(name),
+                0,
+                MemorySegment.NULL,
+                MemorySegment.NULL),
+        program -> functions.destroyProgram(frame.allocateFrom(CTypes.POINTER, program)));
   }
 
   private byte[] cubin(MemorySegment program, Arena frame) {

@@ -187,8 +187,8 @@ final class Mutations {
           Mutation.ofBindings(
               "leading dimension and columns of a matrix swapped",
               "cublas/MatmulPlan.java",
-              "functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, rows);",
-              "functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, columns);",
+              "functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, rows),",
+              "functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, columns),",
               FAILURE,
               VALUES,
               COMPLAINT),
@@ -223,7 +223,7 @@ final class Mutations {
           Mutation.ofBindings(
               "the older convolution has one group",
               "cudnn/LegacyConvolutionPlan.java",
-              "functions.setConvolutionGroupCount(made.handle(), c.groups());",
+              "functions.setConvolutionGroupCount(made.get(), c.groups());",
               "",
               WORK),
           Mutation.ofBindings(
@@ -235,8 +235,8 @@ final class Mutations {
           Mutation.ofBindings(
               "the older convolution's channels come first",
               "cudnn/LegacyConvolutionPlan.java",
-              "made.handle(), CudnnConstants.TENSOR_NHWC, type.code(), n, c, h, w);",
-              "made.handle(), 0, type.code(), n, c, h, w);",
+              "made.get(), CudnnConstants.TENSOR_NHWC, type.code(), n, c, h, w);",
+              "made.get(), 0, type.code(), n, c, h, w);",
               VALUES,
               FAILURE),
           Mutation.of(
