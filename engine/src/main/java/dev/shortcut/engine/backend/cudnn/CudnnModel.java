@@ -47,7 +47,7 @@ final class CudnnModel implements CompiledModel {
   private final MemoryReport memory;
   private final List<KernelReport> kernels;
   private final List<Slot> slots;
-  private final List<Part> parts;
+  private final List<Share> shares;
   private final Cuda cuda;
   private final Graph graph;
   private final Options options;
@@ -56,7 +56,7 @@ final class CudnnModel implements CompiledModel {
       MemoryReport memory,
       List<KernelReport> kernels,
       List<Slot> slots,
-      List<Part> parts,
+      List<Share> shares,
       Cuda cuda,
       Graph graph,
       Options options) {
@@ -66,11 +66,11 @@ final class CudnnModel implements CompiledModel {
     this.options = options;
     this.kernels = List.copyOf(kernels);
     this.slots = List.copyOf(slots);
-    this.parts = List.copyOf(parts);
+    this.shares = List.copyOf(shares);
   }
 
   /** What is on one device. */
-  private static final class Part {
+  private static final class Share {
     private final DeviceTarget target;
     private final int slots;
     private final Closer owner = new Closer();
@@ -79,7 +79,7 @@ final class CudnnModel implements CompiledModel {
     private @Nullable CudnnDevice device;
     private List<Program> programs = List.of();
 
-    Part(DeviceTarget target, int slots) {
+    Share(DeviceTarget target, int slots) {
       this.target = target;
       this.slots = slots;
     }
@@ -160,18 +160,18 @@ final class CudnnModel implements CompiledModel {
 
   @Override
   public ExecutionSlot execution(int images, InputFormat input, long others) {
-    Part part = SlotShares.only(parts);
+    Share share = SlotShares.only(shares);
     return PlatformThread.call(
-        "shortcut-cuda-execution", () -> execution(part, images, input, others));
+        "shortcut-cuda-execution", () -> execution(share, images, input, others));
   }
 
-  private CudnnExecution execution(Part part, int images, InputFormat input, long others) {
+  private CudnnExecution execution(Share share, int images, InputFormat input, long others) {
     Program program =
-        part.programs.stream().filter(p -> p.batch() >= images).findFirst().orElseThrow();
+        share.programs.stream().filter(p -> p.batch() >= images).findFirst().orElseThrow();
     long bytes = CudnnExecution.bytes(program);
     String attempted = "an execution of %s with batches of %d".formatted(graph.name(), images);
     MemoryCap.checkExecution(attempted, bytes, others, memory, options);
-    CudnnDevice device = part.device();
+    CudnnDevice device = share.device();
     var request = new CudnnExecution.Request(images, graph.input().shape(), input);
     device.health().check();
     try {
@@ -193,14 +193,14 @@ final class CudnnModel implements CompiledModel {
     PlatformThread.call(
         "shortcut-cuda-close",
         () -> {
-          close(parts);
+          close(shares);
           return null;
         });
   }
 
-  private static void close(List<Part> parts) {
+  private static void close(List<Share> shares) {
     try (var all = new Closer()) {
-      parts.forEach(part -> all.own(part::close));
+      shares.forEach(share -> all.own(share::close));
     }
   }
 
@@ -212,7 +212,7 @@ final class CudnnModel implements CompiledModel {
     private final List<Integer> batchSizes;
     private final Options options;
     private final Arithmetic arithmetic;
-    private final List<Part> parts = new ArrayList<>();
+    private final List<Share> shares = new ArrayList<>();
     private final Map<ComputeCapability, CompiledProgram> modules = new HashMap<>();
     private final Map<Map<String, Long>, DeviceKind> kinds = new HashMap<>();
 
@@ -234,39 +234,39 @@ final class CudnnModel implements CompiledModel {
       this.arithmetic = Arithmetic.of(options.precision());
       List<Integer> slots = SlotShares.counts(options.slots(), targets.size());
       for (int i = 0; i < targets.size(); i++) {
-        parts.add(new Part(targets.get(i), slots.get(i)));
+        shares.add(new Share(targets.get(i), slots.get(i)));
       }
     }
 
     CudnnModel compile() {
       try {
         PlanCache plans = PlanCache.openIfUsable(options.planCache());
-        for (Part part : parts) {
-          on(part, () -> plan(part, plans));
+        for (Share share : shares) {
+          on(share, () -> plan(share, plans));
         }
         if (plans != null) {
           plans.finish(words());
         }
         MemoryReport memory = MemoryCap.check(words(), batchSizes, options, this::memory);
         List<List<CudnnSlot>> slots = new ArrayList<>();
-        for (Part part : parts) {
-          on(part, () -> slots.add(build(part)));
+        for (Share share : shares) {
+          on(share, () -> slots.add(build(share)));
         }
         List<KernelReport> kernels =
-            parts.getFirst().programs.stream()
+            shares.getFirst().programs.stream()
                 .flatMap(program -> program.kernels().stream())
                 .toList();
         return new CudnnModel(
             memory,
             kernels,
             SlotShares.alternating(slots),
-            parts,
+            shares,
             libraries.cuda(),
             graph,
             options);
       } catch (Throwable t) {
         try {
-          close(parts);
+          close(shares);
         } catch (RuntimeException e) {
           t.addSuppressed(e);
         }
@@ -274,9 +274,9 @@ final class CudnnModel implements CompiledModel {
       }
     }
 
-    private void plan(Part part, @Nullable PlanCache plans) {
+    private void plan(Share share, @Nullable PlanCache plans) {
       attempted = "compiling our own kernels";
-      ComputeCapability capability = part.target.device().computeCapability();
+      ComputeCapability capability = share.target.device().computeCapability();
       CompiledProgram module = modules.get(capability);
       if (module == null) {
         module = KernelModule.compile(libraries.nvrtc(), capability, arithmetic);
@@ -285,20 +285,20 @@ final class CudnnModel implements CompiledModel {
       attempted = "opening cuDNN and cuBLASLt";
       var device =
           new CudnnDevice(
-              part.name(),
-              Objects.requireNonNull(part.context),
+              share.name(),
+              Objects.requireNonNull(share.context),
               libraries,
               module,
               properties -> kind(properties, plans),
-              part.owner);
-      part.device = device;
+              share.owner);
+      share.device = device;
       attempted = "choosing implementations";
-      part.programs = lowered(device);
+      share.programs = lowered(device);
       if (options.tuned()) {
         attempted = "timing implementations";
-        new Tuner(device).tune(part.programs);
+        new Tuner(device).tune(share.programs);
         // Scratch space, and with it everything's place, is another one now.
-        part.programs = lowered(device);
+        share.programs = lowered(device);
       }
     }
 
@@ -333,30 +333,30 @@ final class CudnnModel implements CompiledModel {
       return List.copyOf(programs);
     }
 
-    private List<CudnnSlot> build(Part part) {
-      CudnnDevice device = part.device();
+    private List<CudnnSlot> build(Share share) {
+      CudnnDevice device = share.device();
       attempted = "asking for free memory";
-      IntFunction<MemoryReport> need = largest -> memoryOnDevice(part, largest);
-      long free = Objects.requireNonNull(part.context).memory().free();
-      MemoryCap.checkFree(graph.name(), batchSizes, part.name(), free, need);
+      IntFunction<MemoryReport> need = largest -> memoryOnDevice(share, largest);
+      long free = Objects.requireNonNull(share.context).memory().free();
+      MemoryCap.checkFree(graph.name(), batchSizes, share.name(), free, need);
       try {
         attempted = "copying the weights to the device";
-        device.upload(weights, part.owner);
+        device.upload(weights, share.owner);
         List<CudnnSlot> slots = new ArrayList<>();
-        for (int slot = 0; slot < part.slots; slot++) {
+        for (int slot = 0; slot < share.slots; slot++) {
           attempted = "preparing slot %d".formatted(slot);
-          slots.add(CudnnSlot.prepare(device, part.programs, sizes(part), options, part.owner));
+          slots.add(CudnnSlot.prepare(device, share.programs, sizes(share), options, share.owner));
         }
         return slots;
       } catch (CudaException e) {
         if (e.status() == CudaStatus.OUT_OF_MEMORY) {
-          throw MemoryCap.exhausted(graph.name(), batchSizes, part.name(), free, need, e);
+          throw MemoryCap.exhausted(graph.name(), batchSizes, share.name(), free, need, e);
         }
         throw e;
       }
     }
 
-    private CudnnSlot.Sizes sizes(Part part) {
+    private CudnnSlot.Sizes sizes(Share share) {
       int largest = batchSizes.getLast();
       Shape image = graph.input().shape();
       return new CudnnSlot.Sizes(
@@ -364,43 +364,43 @@ final class CudnnModel implements CompiledModel {
           image.elements() * options.input().bytesPerValue(),
           (long) image.height() * image.width(),
           graph.output().shape().elements() * Float.BYTES,
-          Program.arenaBytes(part.programs, largest));
+          Program.arenaBytes(share.programs, largest));
     }
 
     /** The memory of all devices and the host together. */
     private MemoryReport memory(int largest) {
       return new MemoryReport(
-          parts.stream().mapToLong(part -> part.device().constants().bytes()).sum(),
-          parts.stream()
-              .mapToLong(part -> Program.arenaBytes(part.programs, largest))
+          shares.stream().mapToLong(share -> share.device().constants().bytes()).sum(),
+          shares.stream()
+              .mapToLong(share -> Program.arenaBytes(share.programs, largest))
               .max()
               .orElseThrow(),
           0,
           Program.stagingBytes(graph, options, largest),
-          parts.stream().mapToInt(part -> part.slots).sum());
+          shares.stream().mapToInt(share -> share.slots).sum());
     }
 
-    private static MemoryReport memoryOnDevice(Part part, int largest) {
+    private static MemoryReport memoryOnDevice(Share share, int largest) {
       return new MemoryReport(
-          part.device().constants().bytes(),
-          Program.arenaBytes(part.programs, largest),
+          share.device().constants().bytes(),
+          Program.arenaBytes(share.programs, largest),
           0,
           0,
-          part.slots);
+          share.slots);
     }
 
     private String words() {
       return graph.name()
           + " on "
-          + (parts.size() == 1 ? parts.getFirst().name() : parts.size() + " devices");
+          + (shares.size() == 1 ? shares.getFirst().name() : shares.size() + " devices");
     }
 
-    /** Does something with a part's context current. */
-    private void on(Part part, Runnable work) {
+    /** Does something with a share's context current. */
+    private void on(Share share, Runnable work) {
       try {
-        Context context = part.context;
+        Context context = share.context;
         if (context == null) {
-          context = part.open(libraries.cuda());
+          context = share.open(libraries.cuda());
         }
         context.push();
         try {
@@ -409,7 +409,7 @@ final class CudnnModel implements CompiledModel {
           context.pop();
         }
       } catch (CudaException | CudnnException | CublasException | NvrtcException e) {
-        Health health = part.device == null ? new Health(part.name()) : part.device.health();
+        Health health = share.device == null ? new Health(share.name()) : share.device.health();
         throw health.failed("%s for %s".formatted(attempted, graph.name()), e);
       }
     }

@@ -463,7 +463,7 @@ final class Mutations {
           Mutation.of(
               "weights are not counted",
               CudnnModel.class,
-              "parts.stream().mapToLong(part -> part.device().constants().bytes()).sum(),",
+              "shares.stream().mapToLong(share -> share.device().constants().bytes()).sum(),",
               "0,",
               MEMORY),
 
