@@ -1,6 +1,6 @@
 package dev.shortcut.bindings.cublas;
 
-import dev.shortcut.bindings.library.OwnedHandle;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -9,11 +9,11 @@ import java.lang.foreign.MemorySegment;
  */
 public final class CublasLtHandle implements AutoCloseable {
   private final CublasLtFunctions functions;
-  private final OwnedHandle handle;
+  private final NativeHandle handle;
 
   CublasLtHandle(CublasLtFunctions functions) {
     this.functions = functions;
-    handle = OwnedHandle.create("a cuBLASLt handle", functions::create, functions::destroy);
+    handle = NativeHandle.create("cuBLASLt handle", functions::create, functions::destroy);
   }
 
   CublasLtFunctions functions() {

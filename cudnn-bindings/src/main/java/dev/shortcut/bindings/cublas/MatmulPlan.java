@@ -7,7 +7,7 @@ import static dev.shortcut.bindings.library.CTypes.SHORT;
 
 import dev.shortcut.bindings.cuda.Stream;
 import dev.shortcut.bindings.library.Closer;
-import dev.shortcut.bindings.library.OwnedHandle;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
@@ -20,7 +20,7 @@ public final class MatmulPlan implements AutoCloseable {
   /** What every matrix and the bias must be aligned to, in bytes; algorithms are chosen for it. */
   public static final int ALIGNMENT = 256;
 
-  private static final String DESCRIPTOR = "a cuBLASLt descriptor";
+  private static final String DESCRIPTOR = "cuBLASLt descriptor";
 
   /** How many algorithms are asked for; the first that fits is taken. */
   private static final int CANDIDATES = 16;
@@ -31,10 +31,10 @@ public final class MatmulPlan implements AutoCloseable {
   private final Closer owned = new Closer();
   private final CublasLtHandle handle;
   private final Matmul matmul;
-  private final OwnedHandle description;
-  private final OwnedHandle w;
-  private final OwnedHandle x;
-  private final OwnedHandle y;
+  private final NativeHandle description;
+  private final NativeHandle w;
+  private final NativeHandle x;
+  private final NativeHandle y;
   private final MemorySegment algorithm;
   private final MemorySegment one;
   private final MemorySegment zero;
@@ -164,8 +164,8 @@ public final class MatmulPlan implements AutoCloseable {
     owned.close();
   }
 
-  private OwnedHandle descriptionOf(CublasLtFunctions functions, Arena frame) {
-    OwnedHandle created =
+  private NativeHandle descriptionOf(CublasLtFunctions functions, Arena frame) {
+    NativeHandle created =
         own(
             out ->
                 functions.matmulDescCreate(out, matmul.compute().code(), MatrixType.FLOAT.code()),
@@ -186,28 +186,28 @@ public final class MatmulPlan implements AutoCloseable {
   }
 
   private static void set(
-      CublasLtFunctions functions, Arena frame, OwnedHandle created, int attribute, int value) {
+      CublasLtFunctions functions, Arena frame, NativeHandle created, int attribute, int value) {
     functions.matmulDescSetAttribute(
         created.get(), attribute, frame.allocateFrom(INT, value), INT.byteSize());
   }
 
   /** Column-major with full columns: what rows are to us. */
-  private OwnedHandle layout(CublasLtFunctions functions, long rows, long columns) {
+  private NativeHandle layout(CublasLtFunctions functions, long rows, long columns) {
     return own(
         out -> functions.matrixLayoutCreate(out, matmul.type().code(), rows, columns, rows),
         functions::matrixLayoutDestroy);
   }
 
-  private OwnedHandle own(Consumer<MemorySegment> create, Consumer<MemorySegment> destroy) {
-    return owned.own(OwnedHandle.create(DESCRIPTOR, create, destroy));
+  private NativeHandle own(Consumer<MemorySegment> create, Consumer<MemorySegment> destroy) {
+    return owned.own(NativeHandle.create(DESCRIPTOR, create, destroy));
   }
 
   private MemorySegment choose(
       CublasLtFunctions functions, Arena frame, long mostWorkspaceBytes, int rank) {
     MemorySegment results = frame.allocate(CANDIDATES * CublasLtFunctions.RESULT_BYTES, Long.BYTES);
     MemorySegment count = frame.allocate(INT);
-    try (OwnedHandle preference =
-        OwnedHandle.create(
+    try (NativeHandle preference =
+        NativeHandle.create(
             DESCRIPTOR, functions::matmulPreferenceCreate, functions::matmulPreferenceDestroy)) {
       functions.matmulPreferenceSetAttribute(
           preference.get(),

@@ -1,10 +1,12 @@
 package dev.shortcut.bindings.cuda;
 
 import dev.shortcut.bindings.library.CTypes;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -181,6 +183,11 @@ public final class Context implements AutoCloseable {
       throw new IllegalStateException("this CUDA context is closed");
     }
     return handle;
+  }
+
+  /** What was made in this context, and is destroyed with it current, on whatever thread. */
+  NativeHandle owned(String what, MemorySegment made, Consumer<MemorySegment> destroy) {
+    return NativeHandle.owned(what, made, closing -> release(what, () -> destroy.accept(closing)));
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.shortcut.bindings.cuda;
 
 import dev.shortcut.bindings.library.CTypes;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -9,12 +10,11 @@ public final class CudaModule implements AutoCloseable {
   private static final int LOG_BYTES = 8192;
 
   private final Context context;
-  private final MemorySegment handle;
-  private boolean closed;
+  private final NativeHandle handle;
 
   private CudaModule(Context context, MemorySegment handle) {
     this.context = context;
-    this.handle = handle;
+    this.handle = context.owned("CUDA module", handle, context.functions()::moduleUnload);
   }
 
   static CudaModule load(Context context, MemorySegment image) {
@@ -58,10 +58,7 @@ public final class CudaModule implements AutoCloseable {
   /** Unloads it, and its kernels with it. */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      context.release("CUDA module", () -> context.functions().moduleUnload(handle));
-    }
+    handle.close();
   }
 
   CudaFunctions functions() {
@@ -69,9 +66,6 @@ public final class CudaModule implements AutoCloseable {
   }
 
   MemorySegment live() {
-    if (closed) {
-      throw new IllegalStateException("this CUDA module is closed");
-    }
-    return handle;
+    return handle.get();
   }
 }

@@ -1,6 +1,7 @@
 package dev.shortcut.bindings.cuda;
 
 import dev.shortcut.bindings.library.CTypes;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -10,14 +11,14 @@ import java.lang.foreign.MemorySegment;
  */
 public final class Event implements AutoCloseable {
   private final Context context;
-  private final MemorySegment handle;
-  private final boolean owned;
-  private boolean closed;
+  private final NativeHandle handle;
 
   Event(Context context, MemorySegment handle, boolean owned) {
     this.context = context;
-    this.handle = handle;
-    this.owned = owned;
+    this.handle =
+        owned
+            ? context.owned("CUDA event", handle, context.functions()::eventDestroy)
+            : NativeHandle.borrowed("CUDA event", handle);
   }
 
   /** The {@code CUevent}. */
@@ -61,30 +62,16 @@ public final class Event implements AutoCloseable {
    * @throws IllegalStateException if it is closed, or borrowed and so nobody's to give
    */
   public long detach() {
-    long detached = live().address();
-    if (!owned) {
-      throw new IllegalStateException("a borrowed CUDA event cannot be handed over");
-    }
-    closed = true;
-    return detached;
+    return handle.detach().address();
   }
 
   /** Frees the event, without disturbing work that waits for it; does nothing to a borrowed one. */
   @Override
   public void close() {
-    if (closed) {
-      return;
-    }
-    closed = true;
-    if (owned) {
-      context.release("CUDA event", () -> context.functions().eventDestroy(handle));
-    }
+    handle.close();
   }
 
   MemorySegment live() {
-    if (closed) {
-      throw new IllegalStateException("this CUDA event is closed");
-    }
-    return handle;
+    return handle.get();
   }
 }

@@ -1,18 +1,18 @@
 package dev.shortcut.bindings.cuda;
 
 import dev.shortcut.bindings.library.CTypes;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** Recorded work, which runs after it is instantiated. Not thread-safe. */
 public final class Graph implements AutoCloseable {
   private final Context context;
-  private final MemorySegment handle;
-  private boolean closed;
+  private final NativeHandle handle;
 
   Graph(Context context, MemorySegment handle) {
     this.context = context;
-    this.handle = handle;
+    this.handle = context.owned("CUDA graph", handle, context.functions()::graphDestroy);
   }
 
   /** How many kernels, copies and fills were recorded. */
@@ -36,16 +36,10 @@ public final class Graph implements AutoCloseable {
   /** Frees it. */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      context.release("CUDA graph", () -> context.functions().graphDestroy(handle));
-    }
+    handle.close();
   }
 
   MemorySegment live() {
-    if (closed) {
-      throw new IllegalStateException("this CUDA graph is closed");
-    }
-    return handle;
+    return handle.get();
   }
 }

@@ -1,17 +1,18 @@
 package dev.shortcut.bindings.cuda;
 
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** Work that is launched as a whole ({@link Stream#launch(GraphExec)}). Not thread-safe. */
 public final class GraphExec implements AutoCloseable {
   private final Context context;
-  private final MemorySegment handle;
-  private boolean closed;
+  private final NativeHandle handle;
 
   GraphExec(Context context, MemorySegment handle) {
     this.context = context;
-    this.handle = handle;
+    this.handle =
+        context.owned("instantiated CUDA graph", handle, context.functions()::graphExecDestroy);
   }
 
   /**
@@ -30,17 +31,10 @@ public final class GraphExec implements AutoCloseable {
   /** Frees it; launches that are under way must have been waited for. */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      context.release(
-          "instantiated CUDA graph", () -> context.functions().graphExecDestroy(handle));
-    }
+    handle.close();
   }
 
   MemorySegment live() {
-    if (closed) {
-      throw new IllegalStateException("this instantiated CUDA graph is closed");
-    }
-    return handle;
+    return handle.get();
   }
 }

@@ -1,6 +1,7 @@
 package dev.shortcut.bindings.cuda;
 
 import dev.shortcut.bindings.library.CTypes;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -14,16 +15,16 @@ import java.util.Objects;
 public final class Stream implements AutoCloseable {
   private final Context context;
   private final CudaFunctions functions;
-  private final MemorySegment handle;
-  private final boolean owned;
+  private final NativeHandle handle;
   private final MemorySegment captureStatus = Arena.ofAuto().allocate(CTypes.INT);
-  private boolean closed;
 
   Stream(Context context, MemorySegment handle, boolean owned) {
     this.context = context;
     this.functions = context.functions();
-    this.handle = handle;
-    this.owned = owned;
+    this.handle =
+        owned
+            ? context.owned("CUDA stream", handle, context.functions()::streamDestroy)
+            : NativeHandle.borrowed("CUDA stream", handle);
   }
 
   /** The {@code CUstream}. */
@@ -173,30 +174,16 @@ public final class Stream implements AutoCloseable {
    * @throws IllegalStateException if it is closed, or borrowed and so nobody's to give
    */
   public long detach() {
-    long detached = live().address();
-    if (!owned) {
-      throw new IllegalStateException("a borrowed CUDA stream cannot be handed over");
-    }
-    closed = true;
-    return detached;
+    return handle.detach().address();
   }
 
   /** Frees the stream as soon as its work is done; does nothing to a borrowed one. */
   @Override
   public void close() {
-    if (closed) {
-      return;
-    }
-    closed = true;
-    if (owned) {
-      context.release("CUDA stream", () -> functions.streamDestroy(handle));
-    }
+    handle.close();
   }
 
   MemorySegment live() {
-    if (closed) {
-      throw new IllegalStateException("this CUDA stream is closed");
-    }
-    return handle;
+    return handle.get();
   }
 }

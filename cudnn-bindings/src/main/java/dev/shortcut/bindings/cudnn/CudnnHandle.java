@@ -1,7 +1,7 @@
 package dev.shortcut.bindings.cudnn;
 
 import dev.shortcut.bindings.cuda.Stream;
-import dev.shortcut.bindings.library.OwnedHandle;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -9,16 +9,14 @@ import java.lang.foreign.MemorySegment;
  * current on the calling thread in every call.
  */
 public final class CudnnHandle implements AutoCloseable {
-  private static final String WHAT = "a cuDNN handle";
+  private static final String WHAT = "cuDNN handle";
 
   private final CudnnFunctions functions;
-  private final boolean owned;
-  private final OwnedHandle handle;
+  private final NativeHandle handle;
 
   CudnnHandle(CudnnFunctions functions) {
     this.functions = functions;
-    this.owned = true;
-    handle = OwnedHandle.create(WHAT, functions::create, functions::destroy);
+    handle = NativeHandle.create(WHAT, functions::create, functions::destroy);
   }
 
   /** A handle that somebody else made. */
@@ -27,10 +25,11 @@ public final class CudnnHandle implements AutoCloseable {
       throw new IllegalArgumentException("a null pointer is no cuDNN handle");
     }
     this.functions = functions;
-    this.owned = owned;
+    MemorySegment pointer = MemorySegment.ofAddress(cudnnHandle);
     handle =
-        new OwnedHandle(
-            WHAT, MemorySegment.ofAddress(cudnnHandle), owned ? functions::destroy : _ -> {});
+        owned
+            ? NativeHandle.owned(WHAT, pointer, functions::destroy)
+            : NativeHandle.borrowed(WHAT, pointer);
   }
 
   /** The {@code cudnnHandle_t}. */
@@ -45,9 +44,6 @@ public final class CudnnHandle implements AutoCloseable {
    * @throws IllegalStateException if it is closed, or borrowed and so nobody's to give
    */
   public long detach() {
-    if (!owned) {
-      throw new IllegalStateException("a borrowed cuDNN handle cannot be handed over");
-    }
     return handle.detach().address();
   }
 

@@ -8,7 +8,7 @@ import static dev.shortcut.bindings.library.CTypes.LONG;
 import static dev.shortcut.bindings.library.CTypes.POINTER;
 
 import dev.shortcut.bindings.library.Closer;
-import dev.shortcut.bindings.library.OwnedHandle;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,13 +24,13 @@ import java.util.List;
  */
 final class Descriptor implements AutoCloseable {
   private final CudnnFunctions functions;
-  private final OwnedHandle handle;
+  private final NativeHandle handle;
 
   private Descriptor(CudnnFunctions functions, int type) {
     this.functions = functions;
     handle =
-        OwnedHandle.create(
-            "a cuDNN descriptor",
+        NativeHandle.create(
+            "cuDNN descriptor",
             out -> functions.backendCreateDescriptor(type, out),
             functions::backendDestroyDescriptor);
   }

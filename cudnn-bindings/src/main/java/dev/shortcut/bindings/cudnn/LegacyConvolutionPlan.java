@@ -5,7 +5,7 @@ import static dev.shortcut.bindings.library.CTypes.LONG;
 
 import dev.shortcut.bindings.library.Closer;
 import dev.shortcut.bindings.library.LibraryException;
-import dev.shortcut.bindings.library.OwnedHandle;
+import dev.shortcut.bindings.library.NativeHandle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
@@ -21,12 +21,12 @@ public final class LegacyConvolutionPlan {
 
   private final LegacyFunctions functions;
   private final Closer owner;
-  private final OwnedHandle x;
-  private final OwnedHandle w;
-  private final OwnedHandle convolution;
-  private final OwnedHandle bias;
-  private final OwnedHandle activation;
-  private final OwnedHandle y;
+  private final NativeHandle x;
+  private final NativeHandle w;
+  private final NativeHandle convolution;
+  private final NativeHandle bias;
+  private final NativeHandle activation;
+  private final NativeHandle y;
   private final MemorySegment one;
   private final MemorySegment residualFactor;
   private final boolean residual;
@@ -117,28 +117,28 @@ public final class LegacyConvolutionPlan {
         y);
   }
 
-  private OwnedHandle create(Consumer<MemorySegment> create, Consumer<MemorySegment> destroy) {
-    return owner.own(OwnedHandle.create("a cuDNN descriptor", create, destroy));
+  private NativeHandle create(Consumer<MemorySegment> create, Consumer<MemorySegment> destroy) {
+    return owner.own(NativeHandle.create("cuDNN descriptor", create, destroy));
   }
 
-  private OwnedHandle tensor(DataType type, int n, int c, int h, int w) {
-    OwnedHandle made =
+  private NativeHandle tensor(DataType type, int n, int c, int h, int w) {
+    NativeHandle made =
         create(functions::createTensorDescriptor, functions::destroyTensorDescriptor);
     functions.setTensor4dDescriptor(
         made.get(), CudnnConstants.TENSOR_NHWC, type.code(), n, c, h, w);
     return made;
   }
 
-  private OwnedHandle filter(DataType type, int features, int depth, int kernel) {
-    OwnedHandle made =
+  private NativeHandle filter(DataType type, int features, int depth, int kernel) {
+    NativeHandle made =
         create(functions::createFilterDescriptor, functions::destroyFilterDescriptor);
     functions.setFilter4dDescriptor(
         made.get(), type.code(), CudnnConstants.TENSOR_NHWC, features, depth, kernel, kernel);
     return made;
   }
 
-  private OwnedHandle convolution(LegacyConvolution c) {
-    OwnedHandle made =
+  private NativeHandle convolution(LegacyConvolution c) {
+    NativeHandle made =
         create(functions::createConvolutionDescriptor, functions::destroyConvolutionDescriptor);
     functions.setConvolution2dDescriptor(
         made.get(),
@@ -156,8 +156,8 @@ public final class LegacyConvolutionPlan {
     return made;
   }
 
-  private OwnedHandle activation(boolean relu) {
-    OwnedHandle made =
+  private NativeHandle activation(boolean relu) {
+    NativeHandle made =
         create(functions::createActivationDescriptor, functions::destroyActivationDescriptor);
     functions.setActivationDescriptor(
         made.get(),

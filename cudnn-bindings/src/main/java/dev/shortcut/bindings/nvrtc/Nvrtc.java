@@ -4,9 +4,9 @@ import dev.shortcut.bindings.cuda.ComputeCapability;
 import dev.shortcut.bindings.library.Attempt;
 import dev.shortcut.bindings.library.CTypes;
 import dev.shortcut.bindings.library.LibraryException;
+import dev.shortcut.bindings.library.NativeHandle;
 import dev.shortcut.bindings.library.NativeLibrary;
 import dev.shortcut.bindings.library.NvidiaLibrary;
-import dev.shortcut.bindings.library.OwnedHandle;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
@@ -105,7 +105,7 @@ public final class Nvrtc {
     List<String> all = new ArrayList<>(options);
     all.add(forArchitecture(architecture));
     try (Arena frame = Arena.ofConfined();
-        OwnedHandle owned = create(name, source, frame)) {
+        NativeHandle owned = create(name, source, frame)) {
       MemorySegment program = owned.get();
       int status = functions.compileProgram(program, all.size(), strings(all, frame));
       if (status != 0) {
@@ -141,7 +141,7 @@ public final class Nvrtc {
    */
   private void compileNothing() {
     try (Arena frame = Arena.ofConfined();
-        OwnedHandle program = create("nothing.cu", "", frame)) {
+        NativeHandle program = create("nothing.cu", "", frame)) {
       MemorySegment options =
           strings(List.of(forArchitecture("sm_" + architectures.getLast())), frame);
       int status = functions.compileProgram(program.get(), 1, options);
@@ -156,9 +156,9 @@ public final class Nvrtc {
     return "--gpu-architecture=" + architecture;
   }
 
-  private OwnedHandle create(String name, String source, Arena frame) {
-    return OwnedHandle.create(
-        "the NVRTC program of " + name,
+  private NativeHandle create(String name, String source, Arena frame) {
+    return NativeHandle.create(
+        "NVRTC program " + name,
         out ->
             functions.createProgram(
                 out,

@@ -9,39 +9,53 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class OwnedHandleTest {
+class NativeHandleTest {
   private static final MemorySegment MADE = MemorySegment.ofAddress(4711);
 
   private final List<Long> destroyed = new ArrayList<>();
 
-  private OwnedHandle made() {
-    return OwnedHandle.create(
-        "a thing",
+  private NativeHandle made() {
+    return NativeHandle.create(
+        "thing",
         out -> out.set(CTypes.POINTER, 0, MADE),
         handle -> destroyed.add(handle.address()));
   }
 
   @Test
   void isDestroyedOnceAndNoMoreUsedThen() {
-    OwnedHandle handle = made();
+    NativeHandle handle = made();
     assertEquals(MADE, handle.get());
     assertEquals(List.of(), destroyed);
     handle.close();
     handle.close();
     assertEquals(List.of(4711L), destroyed);
     assertEquals(
-        "a thing is used after it was closed",
+        "this thing is closed",
         assertThrows(IllegalStateException.class, handle::get).getMessage());
     assertThrows(IllegalStateException.class, handle::detach);
   }
 
   @Test
   void whatIsHandedOverIsTheTakersToDestroy() {
-    OwnedHandle handle = made();
+    NativeHandle handle = made();
     assertEquals(MADE, handle.detach());
     assertThrows(IllegalStateException.class, handle::get);
     handle.close();
     assertEquals(List.of(), destroyed);
+  }
+
+  @Test
+  void whatIsBorrowedIsNobodysToDestroyOrToGive() {
+    NativeHandle handle = NativeHandle.borrowed("thing", MADE);
+    assertEquals(MADE, handle.get());
+    assertEquals(
+        "a borrowed thing cannot be handed over",
+        assertThrows(IllegalStateException.class, handle::detach).getMessage());
+    assertEquals(MADE, handle.get());
+    handle.close();
+    assertEquals(
+        "this thing is closed",
+        assertThrows(IllegalStateException.class, handle::get).getMessage());
   }
 
   @Test
@@ -52,8 +66,8 @@ class OwnedHandleTest {
         assertThrows(
             IllegalArgumentException.class,
             () ->
-                OwnedHandle.create(
-                    "a thing",
+                NativeHandle.create(
+                    "thing",
                     _ -> {
                       throw refused;
                     },
@@ -66,8 +80,8 @@ class OwnedHandleTest {
     var owner = new Closer();
     owner.own(made());
     owner.own(
-        new OwnedHandle(
-            "a thing",
+        NativeHandle.owned(
+            "thing",
             MADE,
             _ -> {
               throw new IllegalStateException("stuck");
